@@ -1,0 +1,274 @@
+"""The commands that read a study and change nothing: status, history, show, diff, best, export."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arl_tui import tables
+from arl_tui.exits import CommandError, Exit, code_of
+from arl_tui.output import emit, emit_json, emit_script, emit_styled, narrate
+from state.export import results_tsv, tsv_rows
+from state.folder import find_folder
+from state.read import Reader
+from state.records import KINDS, STATUSES, Experiment, Incumbent
+
+Study = Annotated[
+    Path | None,
+    typer.Option("--study", metavar="DIR", help="The study's folder (default: . or ./.arl)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An experiment's number, or `best`.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for command in (status, history, show, diff, best, export):
+        app.command()(command)
+
+
+def status(study: Study = None, as_json: AsJson = False) -> None:
+    """Say where the study stands."""
+    with _reader(study) as reader:
+        now = reader.status()
+    if as_json:
+        emit_json(
+            {
+                "name": now.study.name,
+                "id": now.study.id,
+                "state": now.state,
+                "reason": now.reason,
+                "experiments": now.experiments,
+                "counts": now.counts,
+                "baseline": now.baseline,
+                "best": now.best,
+                "best_id": now.best_id,
+                "sigma": now.sigma,
+                "metric": now.study.metric,
+                "direction": now.study.direction,
+                "policy": now.study.policy,
+                "target": now.study.target_name,
+                "target_kind": now.study.target_kind,
+                "seed": now.study.seed,
+                "created_at": now.study.created_at,
+                "epoch": None if now.epoch is None else asdict(now.epoch),
+                "engine_pid": now.engine_pid,
+            }
+        )
+    else:
+        emit_styled(tables.status_lines(now))
+
+
+def history(
+    study: Study = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only experiments with this status.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Only experiments of this kind.")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, metavar="N", help="Only the last N of them.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the experiments, oldest first."""
+    chosen_status = _one_of("status", status, STATUSES)
+    chosen_kind = _one_of("kind", kind, KINDS)
+    with _reader(study) as reader:
+        epoch = reader.epoch()
+        incumbent = reader.best()
+        found = reader.history(status=chosen_status, kind=chosen_kind, last=last)
+    epoch_id = None if epoch is None else epoch.id
+    if as_json:
+        emit_json([_as_dict(experiment, epoch_id) for experiment in found])
+        return
+    best_id = None if incumbent is None else incumbent.experiment_id
+    emit_styled(tables.history_lines(found, best_id, epoch_id))
+    if not found:
+        narrate("No experiments.")
+
+
+def show(
+    experiment: Id,
+    study: Study = None,
+    whole_log: Annotated[
+        bool, typer.Option("--log", help="Print the whole kept log, not only its end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one experiment: its edit and reason, what it scored, its diff and the log's end."""
+    with _reader(study) as reader:
+        found = reader.experiment(_resolve(reader, experiment))
+        epoch = reader.epoch()
+        log = reader.log(found.id)
+        if as_json:
+            extra = {
+                "diff": found.diff,
+                "curve": reader.curve(found.id),
+                "log": log,
+                "source": reader.source(found.source_sha),
+            }
+            emit_json(_as_dict(found, epoch.id if epoch else None) | extra)
+            return
+    emit_styled(tables.experiment_lines(found, log, whole_log))
+
+
+def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:
+    """Print an experiment's diff; `diff best` goes from the baseline to the best so far."""
+    with _reader(study) as reader:
+        found = reader.experiment(_resolve(reader, experiment))
+        if experiment == "best":
+            from_id: int | None = 0
+            text = _from_baseline(reader, found)
+        else:
+            from_id, text = found.parent_id, found.diff
+    if as_json:
+        emit_json({"id": found.id, "from_id": from_id, "diff": text})
+    elif text:
+        emit_script(text)
+    elif experiment == "best":
+        narrate("The baseline is still the best: there is no difference.")
+    else:
+        narrate(f"Experiment {found.id} is a {found.kind}, which edits nothing.")
+
+
+def best(
+    study: Study = None, output: Output = None, force: Force = False, as_json: AsJson = False
+) -> None:
+    """Print the best source so far, or write it to a file."""
+    from target.source import encode
+
+    with _reader(study) as reader:
+        incumbent = _best(reader)
+        found = reader.experiment(incumbent.experiment_id)
+        source = reader.source(found.source_sha)
+        epoch = reader.epoch()
+    if output is not None:
+        _write(output, encode(source), force)
+        narrate(f"Experiment {found.id}, {incumbent.score:.4f} val-bpb, is now in {output}.")
+    if as_json:
+        emit_json(
+            {
+                "id": found.id,
+                "val_bpb": incumbent.score,
+                "sigma": incumbent.sigma,
+                "comparable": epoch is not None and epoch.id == incumbent.epoch_id,
+                "summary": found.summary,
+                "source_sha": found.source_sha,
+                "source": source,
+            }
+        )
+    elif output is None:
+        emit_script(source, encode(source))
+
+
+def export(
+    to: Annotated[str, typer.Argument(metavar="FORMAT", help="`tsv`: a results.tsv.")],
+    study: Study = None,
+    output: Output = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Export the history for other tools: `export tsv` has karpathy/autoresearch's columns."""
+    if to != "tsv":
+        raise CommandError(f"There is no export to {to!r}: the one format is tsv.")
+    with _reader(study) as reader:
+        experiments = reader.history()
+    if output is not None:
+        _write(output, results_tsv(experiments).encode("utf-8"), force)
+    if as_json:
+        emit_json(tsv_rows(experiments))
+    elif output is None:
+        emit(results_tsv(experiments))
+
+
+def _reader(study: Path | None) -> Reader:
+    return Reader(find_folder(study))
+
+
+def _best(reader: Reader) -> Incumbent:
+    incumbent = reader.best()
+    if incumbent is None:
+        raise CommandError(
+            "There is no best experiment yet: the baseline has not been scored.", Exit.NOT_FOUND
+        )
+    return incumbent
+
+
+def _resolve(reader: Reader, text: str) -> int:
+    """The id of the experiment that a person names by its number or as `best`."""
+    if text == "best":
+        return _best(reader).experiment_id
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        raise CommandError(f"{text!r} is no experiment: give its number, or `best`.")
+    return int(digits)
+
+
+def _from_baseline(reader: Reader, best: Experiment) -> str:
+    from target.diff import unified_diff
+
+    baseline = reader.experiment(0)
+    if baseline.source_sha == best.source_sha:
+        return ""
+    return unified_diff(
+        reader.source(baseline.source_sha),
+        reader.source(best.source_sha),
+        Path(reader.study().target_name).name,
+    )
+
+
+def _as_dict(experiment: Experiment, epoch_id: int | None) -> dict[str, Any]:
+    """An experiment for scripts, without its longer texts."""
+    values = asdict(experiment)
+    del values["diff"], values["process"]
+    values["comparable"] = values["epoch_id"] == epoch_id
+    return values
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[Any, ...]) -> Any:
+    if value is not None and value not in allowed:
+        raise CommandError(f"There is no {name} {value!r}: it is one of {', '.join(allowed)}.")
+    return value
+
+
+def _write(path: Path, data: bytes, force: bool) -> None:
+    """Write a whole file or nothing; an existing one only when forced, keeping its mode."""
+    try:
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            raise CommandError(f"{path} is not a file that can be replaced: name another one.")
+        if path.exists() and not force:
+            raise CommandError(f"{path} exists: choose another name, or overwrite with --force.")
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, mode)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except FileNotFoundError as error:
+        raise CommandError(f"There is no folder {path.parent}: make it first.") from error
+    except OSError as error:
+        code = code_of(error) or Exit.USAGE
+        raise CommandError(f"{path} cannot be written: {error.strerror}.", code) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,208 @@
+"""The commands that run experiments: run, demo, try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arl_tui.commands.reading import AsJson, Study
+from arl_tui.exits import CommandError, Exit
+from arl_tui.output import emit, emit_json, narrate
+from state.folder import StudyFolder, find_folder
+from state.read import Reader
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+Headless = Annotated[bool, typer.Option("--headless", help="Run in this process, as lines.")]
+Target = Annotated[str | None, typer.Option(metavar="FILE", help="The script to edit.")]
+PolicyName = Annotated[str | None, typer.Option("--policy", help="Who proposes edits.")]
+BudgetSeconds = Annotated[
+    float | None,
+    typer.Option("--budget", metavar="SECONDS", help="T_max; batches with --clock steps."),
+]
+Clock = Annotated[str | None, typer.Option(help="wall, cpu or steps.")]
+MaxExperiments = Annotated[
+    int | None, typer.Option(help="Stop after this many, baseline and replicates included.")
+]
+MaxHours = Annotated[float | None, typer.Option(help="Stop after this many hours.")]
+Seed = Annotated[int | None, typer.Option(help="The study's seed.")]
+Slots = Annotated[str | None, typer.Option(help="cpu, cpu*2, cuda:0,cuda:1 or auto.")]
+DataDir = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Text: .parquet, .jsonl or .txt.")
+]
+Hub = Annotated[str | None, typer.Option(metavar="DATASET", help="Text from the hub.")]
+
+DEMO_AFTER_BASELINE = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(run)
+    app.command(hidden=True)(demo)
+    app.command("try")(attempt)
+
+
+def run(
+    study: Study = None,
+    headless: Headless = False,
+    target: Target = None,
+    policy: PolicyName = None,
+    budget: BudgetSeconds = None,
+    clock: Clock = None,
+    max_experiments: MaxExperiments = None,
+    max_hours: MaxHours = None,
+    seed: Seed = None,
+    slots: Slots = None,
+    data: DataDir = None,
+    hub: Hub = None,
+    rebaseline: Annotated[
+        bool, typer.Option("--rebaseline", help="Measure baseline and incumbent anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run the study, or go on with it, until the termination oracle ends it."""
+    del headless  # the engine always runs in this process; viewers attach to it
+    asked = {
+        "seed": seed,
+        "target": {"path": target},
+        "policy": {"name": policy},
+        "budget": {"seconds": budget, "clock": clock},
+        "limits": {"max_experiments": max_experiments, "max_hours": max_hours},
+        "slots": {"devices": slots},
+        "data": {"dir": data, "hub": hub},
+    }
+    return _run(find_folder(study), asked, rebaseline, as_json)
+
+
+def demo(as_json: AsJson = False) -> int:
+    """The main job on the embedded text: 12 experiments after the baseline, then a summary."""
+    folder = find_folder(Path(".arl"))
+    asked = {"limits": {"max_after_baseline": DEMO_AFTER_BASELINE}}
+    code = _run(folder, asked, False, as_json)
+    if not as_json and code == Exit.OK:
+        from arl_tui.summary import summary_lines
+
+        with Reader(folder) as reader:
+            emit("\n".join(summary_lines(reader, Path.cwd())) + "\n")
+    return code
+
+
+def attempt(
+    file: Annotated[Path, typer.Argument(help="The candidate: a train.py.")],
+    budget: BudgetSeconds = None,
+    clock: Clock = None,
+    slots: Slots = None,
+    seed: Seed = None,
+    data: DataDir = None,
+    hub: Hub = None,
+    as_json: AsJson = False,
+) -> int:
+    """Gate, train and score one candidate by hand; touches no study."""
+    from arl_tui.commands.failures import told
+
+    with told():
+        from engine.attempt import run_attempt
+        from engine.settings import validate
+        from target import source
+
+        asked = {
+            "seed": seed,
+            "budget": {"seconds": budget, "clock": clock},
+            "slots": {"devices": slots},
+            "data": {"dir": data, "hub": hub},
+        }
+        settings = validate(_layers({}, asked), _origin())
+        text = source.read(file.expanduser())
+        result = _blocking(partial(run_attempt, text, settings, _tell_warning))
+    if as_json:
+        emit_json(
+            {
+                "status": result.status,
+                "reason": result.reason,
+                "val_bpb": result.val_bpb,
+                "seconds": result.seconds,
+                "wall_seconds": result.wall_seconds,
+                "startup_seconds": result.startup_seconds,
+                "score_seconds": result.score_seconds,
+                "steps": result.steps,
+                "peak_memory_mb": result.peak_memory_mb,
+            }
+        )
+    elif result.val_bpb is not None:
+        emit(f"val-bpb {result.val_bpb:.4f} after {result.seconds:.1f} s, {result.steps} steps\n")
+    else:
+        emit(f"{result.status}: {result.reason}\n")
+    return Exit.OK if result.val_bpb is not None else Exit.TARGET
+
+
+def _run(folder: StudyFolder, asked: Mapping[str, Any], rebaseline: bool, as_json: bool) -> int:
+    from arl_tui.commands.failures import told
+
+    with told():
+        from arl_tui.headless import Headless as Printer
+        from engine.study import run_study
+
+        settings = _settings(folder, asked)
+        with Printer(as_json) as printer:
+            ending, received = _blocking(
+                partial(run_study, folder, settings, printer.announce, rebaseline=rebaseline)
+            )
+    if received:
+        return 128 + int(received)
+    if ending.criterion == "disk":
+        raise CommandError(f"Stopped: {ending.reason}.", Exit.DISK_FULL)
+    return Exit.OK
+
+
+def _settings(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
+    """The effective settings: the study's own, then arl.toml, then the command line."""
+    from engine.settings import merge, validate
+
+    recorded: Mapping[str, Any] = {}
+    if folder.exists:
+        with Reader(folder) as reader:
+            recorded = reader.status().study.settings
+    # Limits belong to a run, not to the study: what was meant for last night ends with it.
+    recorded = {key: value for key, value in recorded.items() if key != "limits"}
+    settings = validate(_layers(recorded, asked), _origin())
+    if recorded:
+        before = validate(merge(recorded), "the study's settings")
+        for name, old, new in (
+            ("seed", before.seed, settings.seed),
+            ("policy", before.policy.name, settings.policy.name),
+        ):
+            if old != new:
+                raise CommandError(
+                    f"This study was begun with {name} {old}, not {new}: "
+                    "go on without that option, or start another study with --study."
+                )
+    return settings
+
+
+def _layers(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    from engine.settings import FILE, load_file, merge
+
+    path = Path(FILE)
+    return merge(recorded, load_file(path) if path.exists() else {}, asked)
+
+
+def _origin() -> str:
+    from engine.settings import FILE
+
+    return f"{FILE} or the command line" if Path(FILE).exists() else "the command line"
+
+
+def _tell_warning(event: Any) -> None:
+    if event.type in ("warning", "preparing") and event.data.get("fraction", 0.0) == 0.0:
+        narrate(event.sentence)
+
+
+def _blocking(main: Any) -> Any:
+    import anyio
+
+    return anyio.run(main)

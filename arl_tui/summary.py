@@ -1,0 +1,53 @@
+"""What a person wants to know at the end of a run, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from state.read import Reader
+
+
+def summary_lines(reader: Reader, start: Path) -> list[str]:
+    """Baseline, noise, best, the gain in units of the noise, the kept edits, where to look next."""
+    now = reader.status()
+    lines = ["", f"{now.experiments} experiments: {_counts(now.counts)}."]
+    if now.baseline is None or now.best is None:
+        return [*lines, f"There is no score yet: {now.reason or now.state}."]
+    noise = "not known" if now.sigma is None else f"{now.sigma:.4f}"
+    lines.append(f"Baseline   val-bpb {now.baseline:.4f}")
+    lines.append(f"Noise      {noise} (standard deviation of one run)")
+    kept = [e for e in reader.history(status="keep") if e.kind == "candidate"]
+    if not kept:
+        lines.append("Best       the baseline: no edit gained more than the noise.")
+    else:
+        gain = now.baseline - now.best
+        units = f", {gain / now.sigma:.1f} sigma" if now.sigma else ""
+        lines.append(f"Best       val-bpb {now.best:.4f} (#{now.best_id}): {gain:.4f} lower{units}")
+        lines.append("Kept edits")
+        lines += [f"  #{e.id}  {e.summary}: {e.reason}" for e in kept]
+    open_ones = [e for e in reader.history(status="discard") if "are to confirm" in e.reason]
+    for experiment in open_ones:
+        lines.append(
+            f"Open       #{experiment.id} {experiment.summary}: val-bpb {experiment.val_bpb:.4f} "
+            "once, not confirmed yet; a longer run would."
+        )
+    where = _option(reader.folder.path, start)
+    lines += [
+        "",
+        "Next:",
+        f"  arl-tui history{where}            every experiment",
+        f"  arl-tui diff best{where}          what changed from the baseline",
+        f"  arl-tui best{where} -o train.py   take the best script home",
+        f"  arl-tui run --headless{where} --max-hours 8   go on for a night",
+    ]
+    return lines
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+
+
+def _option(folder: Path, start: Path) -> str:
+    return "" if folder == start / ".arl" else f" --study {folder}"

@@ -1,0 +1,158 @@
+"""A study as lines of text, at most 80 columns wide unless the terminal is wider."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from arl_tui.output import printable
+from state.read import StudyStatus
+from state.records import STATUSES, Experiment, Status
+
+STYLES: dict[Status, str] = {
+    "running": "bold cyan",
+    "interrupted": "cyan",
+    "keep": "bold green",
+    "abort": "yellow",
+    "crash": "red",
+    "timeout": "red",
+    "oom": "red",
+    "invalid": "magenta",
+    "veto": "magenta",
+}
+_LOG_LINES = 20
+
+
+def width() -> int:
+    """Columns to fill: those of the terminal, 80 without one."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)
+
+
+def status_lines(now: StudyStatus) -> list[Text]:
+    """Where a study stands, for people."""
+    study, epoch = now.study, now.epoch
+    state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
+    counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
+    rows = [
+        ("study", f"{study.name} ({study.target_name}, policy {study.policy})"),
+        ("state", f"{state}: {now.reason}" if now.reason else state),
+    ]
+    if epoch is not None:
+        unit = "steps" if epoch.clock == "steps" else f"s of {epoch.clock} time"
+        rows.append(("budget", f"{epoch.budget:g} {unit} on {epoch.device_model}"))
+    rows.append(("experiments", f"{now.experiments} ({counts})" if counts else "0"))
+    rows.append(("baseline", _score(now.baseline)))
+    rows.append(("best", _best(now)))
+    rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
+    return [_field(name, value) for name, value in rows]
+
+
+def history_lines(
+    experiments: Iterable[Experiment], best_id: int | None, epoch_id: int | None
+) -> list[Text]:
+    """One line for each experiment; `*` marks the best, `~` scores of another epoch."""
+    columns = width()
+    lines = [Text(f"{'id':>6}  {'status':<11}  {'val-bpb':>8}  {'delta':>8}  {'secs':>6}  edit")]
+    room = columns - cell_len(lines[0].plain) + len("edit")
+    marks = Counter[str]()
+    for e in experiments:
+        mark = "*" if e.id == best_id else "~" if _is_old(e, epoch_id) else " "
+        marks[mark] += 1
+        line = Text(f"{mark}{e.id:>5}  ")
+        line.append(f"{e.status:<11}", STYLES.get(e.status, ""))
+        line.append(f"  {_number(e.val_bpb, '.4f'):>8}  {_number(e.delta, '+.4f'):>8}")
+        line.append(f"  {_number(e.seconds, '.0f'):>6}  ")
+        line.append(_clip(describe(e), room))
+        lines.append(line)
+    if marks["~"]:
+        lines.append(Text("~ of an earlier epoch: not comparable with the later scores"))
+    return lines
+
+
+def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[Text]:
+    """Everything about one experiment, for people."""
+    e = experiment
+    seconds = f"{_number(e.seconds, '.1f')} s of budget, {_number(e.wall_seconds, '.1f')} s in all"
+    rows = [
+        ("experiment", f"{e.id} ({e.kind}{_relation(e)})"),
+        ("status", f"{e.status}: {e.reason}" if e.reason else e.status),
+        ("edit", e.summary),
+        ("why", e.why),
+        ("val-bpb", _score(e.val_bpb)),
+        ("delta", "" if e.delta is None else f"{e.delta:+.4f} (negative is better)"),
+        ("time", seconds if e.seconds is not None or e.wall_seconds is not None else ""),
+        ("steps", _number(e.steps, "d") if e.steps is not None else ""),
+        ("memory", f"{e.peak_memory_mb:.0f} MB at its peak" if e.peak_memory_mb else ""),
+        ("device", "" if e.device is None else f"{e.device}, slot {e.slot}"),
+        ("policy", "" if e.policy is None else f"{e.policy}, proposal {e.proposal_number}"),
+        ("seed", str(e.seed)),
+        ("attempt", str(e.attempt) if e.attempt > 1 else ""),
+        ("started", e.started_at or ""),
+        ("ended", e.ended_at or ""),
+        ("source", e.source_sha[:12]),
+    ]
+    lines = [_field(name, value) for name, value in rows if value]
+    if e.diff:
+        lines += [Text(), *(Text(printable(line)) for line in e.diff.rstrip("\n").split("\n"))]
+    if log:
+        printed = log.rstrip("\n").split("\n")
+        shown = printed if whole_log else printed[-_LOG_LINES:]
+        title = "log" if len(shown) == len(printed) else f"log (last {_LOG_LINES} lines)"
+        lines += [Text(), Text(title, style="bold"), *(Text(printable(line)) for line in shown)]
+    return lines
+
+
+def describe(experiment: Experiment) -> str:
+    """What an experiment does, in one printable line."""
+    if experiment.kind == "candidate":
+        text = experiment.summary or experiment.why
+    else:
+        text = f"{experiment.kind}{_relation(experiment)}"
+    if experiment.reason and experiment.status not in ("keep", "discard"):
+        text = f"{text} ({experiment.reason})" if text else experiment.reason
+    return printable(" ".join(text.split()))
+
+
+def _relation(experiment: Experiment) -> str:
+    if experiment.subject_id is not None:
+        return f" of {experiment.subject_id}"
+    if experiment.parent_id is not None:
+        return f" from {experiment.parent_id}"
+    return ""
+
+
+def _is_old(experiment: Experiment, epoch_id: int | None) -> bool:
+    return experiment.val_bpb is not None and experiment.epoch_id != epoch_id
+
+
+def _best(now: StudyStatus) -> str:
+    if now.best_id is None:
+        return "not measured"
+    if now.best is None:
+        return f"experiment {now.best_id}, not yet measured in this epoch"
+    gain = ""
+    if now.baseline and now.best_id != 0:
+        gain = f", {100 * (now.best / now.baseline - 1):+.1f} % against the baseline"
+    return f"{now.best:.4f} (experiment {now.best_id}{gain})"
+
+
+def _score(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _field(name: str, value: str) -> Text:
+    return Text.assemble((f"{name:<12}", "bold"), printable(" ".join(value.split())))
+
+
+def _clip(text: str, columns: int) -> str:
+    if cell_len(text) <= columns:
+        return text
+    return set_cell_size(text, columns - 1).rstrip() + "…"

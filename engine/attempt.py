@@ -1,0 +1,40 @@
+"""One candidate by hand: gate, train, score. It touches no study."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import anyio
+
+from engine.decisions import trial_seed
+from engine.events import Announce
+from engine.executor import Listener, TrialRequest, TrialResult
+from engine.local import LocalExecutor
+from engine.settings import Settings
+from engine.study import establish
+from target import gate
+
+
+async def run_attempt(text: str, settings: Settings, announce: Announce) -> TrialResult:
+    """Run a candidate's source once."""
+    reason = gate.check(text)
+    if reason is not None:
+        return TrialResult("invalid", reason)
+    conditions = await establish(settings, announce)
+    with tempfile.TemporaryDirectory(prefix="arl-try-") as scratch:
+        async with anyio.create_task_group() as tasks:
+            executor = LocalExecutor(
+                tasks, conditions.environment, conditions.confined, Path(scratch)
+            )
+            request = TrialRequest(
+                experiment_id=0,
+                attempt=1,
+                source=text,
+                seed=trial_seed(settings.seed, 0),
+                budget=conditions.budget,
+                slot=conditions.slots[0],
+            )
+            job = await executor.submit(request, Listener())
+            result = await job.result()
+    return result

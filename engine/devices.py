@@ -1,0 +1,167 @@
+"""Devices and slots: what this machine has, and how it is divided among experiments."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from engine.executor import Slot
+
+_MEMORY_SHARE = 0.8  # of the machine's memory, for all slots together
+_PROBE_SECONDS = 120.0
+
+# Runs in a process of its own: CUDA must not be touched in the engine, and may hang.
+_PROBE = """
+import json, torch
+found = {"torch": torch.__version__, "cuda": torch.version.cuda, "names": [], "error": ""}
+try:
+    for index in range(torch.cuda.device_count()):
+        torch.ones(8, device=f"cuda:{index}").sum().item()
+        found["names"].append(torch.cuda.get_device_name(index))
+    if not found["names"]:
+        torch.zeros(1, device="cuda")
+except Exception as error:
+    found["error"] = str(error).strip().splitlines()[0]
+print(json.dumps(found))
+"""
+
+
+class DeviceError(Exception):
+    """A device that is not there or cannot be used; the sentence says what to do."""
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """What torch says of the machine's NVIDIA devices."""
+
+    names: tuple[str, ...]
+    toolkit: str | None  # the CUDA version that torch was built with; None for a CPU build
+    error: str
+
+
+def nvidia_present() -> bool:
+    """Whether the machine has an NVIDIA device, whatever torch can do with it."""
+    return bool(glob.glob("/proc/driver/nvidia/gpus/*") or glob.glob("/dev/nvidia[0-9]*"))
+
+
+def probe_cuda() -> Cuda:
+    """Try every CUDA device with a real operation, in a process of its own."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return Cuda((), "unknown", f"CUDA did not answer within {_PROBE_SECONDS:g} s")
+    except (subprocess.CalledProcessError, ValueError, IndexError) as error:
+        return Cuda((), "unknown", f"torch could not be tried ({error})")
+    return Cuda(tuple(found["names"]), found["cuda"], found["error"])
+
+
+def unusable(cuda: Cuda) -> str | None:
+    """Why a present NVIDIA device cannot be used and what to get, or None when it can."""
+    if cuda.names and not cuda.error:
+        return None
+    if cuda.toolkit is None:
+        return (
+            f"This machine has an NVIDIA GPU, but torch {version('torch')} is a CPU build: install "
+            "the CUDA wheel of that version with pip, or run on the CPU with --slots cpu."
+        )
+    return (
+        f"This machine has an NVIDIA GPU that torch cannot use ({cuda.error or 'no device'}): "
+        f"install a driver for CUDA {cuda.toolkit} or newer, or run on the CPU with --slots cpu."
+    )
+
+
+def choose_slots(wanted: str, threads: int, memory_gb: float | None) -> tuple[Slot, ...]:
+    """The slots for a specification such as `auto`, `cpu*2` or `cuda:0,cuda:1`.
+
+    Raises DeviceError for a device that is not there; an NVIDIA device that torch cannot use is
+    never passed over in silence.
+    """
+    names = _names(wanted)
+    if memory_gb is None:
+        memory = int(_machine_memory() * _MEMORY_SHARE / len(names))
+    else:
+        memory = int(memory_gb * 2**30)
+    return tuple(Slot(number, name, threads, memory) for number, name in enumerate(names))
+
+
+def device_model(slots: tuple[Slot, ...]) -> str:
+    """The model of the slots' device: part of what makes scores comparable."""
+    if slots[0].device == "cpu":
+        return _cpu_model()
+    return probe_cuda().names[int(slots[0].device.partition(":")[2])]
+
+
+def _names(wanted: str) -> list[str]:
+    text = wanted.replace(" ", "")
+    if text == "auto":
+        if not nvidia_present():
+            return ["cpu"]
+        text = "cuda"
+    names: list[str] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(cpu|cuda(?::\d+)?)(?:\*(\d+))?", part)
+        if match is None or match[2] == "0" or (match[2] and match[1] != "cpu"):
+            raise DeviceError(
+                f"{wanted!r} names no slots: write cpu, cpu*2, cuda:0, cuda:0,cuda:1 or auto."
+            )
+        names += [match[1]] * int(match[2] or 1)
+    if "cpu" in names and len(set(names)) > 1:
+        raise DeviceError("Slots must be alike: scores of a CPU and a GPU cannot be compared.")
+    return names if names[0] == "cpu" else _cuda_names(names)
+
+
+def _cuda_names(names: list[str]) -> list[str]:
+    if not nvidia_present():
+        raise DeviceError(
+            f"There is no NVIDIA device for {', '.join(names)} here: check the driver with "
+            "nvidia-smi, or run on the CPU with --slots cpu."
+        )
+    cuda = probe_cuda()
+    problem = unusable(cuda)
+    if problem is not None:
+        raise DeviceError(problem)
+    present = [f"cuda:{index}" for index in range(len(cuda.names))]
+    if names == ["cuda"]:
+        names = present
+    for name in names:
+        if name not in present:
+            raise DeviceError(f"There is no {name} here; there is: {', '.join(present)}.")
+    if len(set(names)) < len(names):
+        raise DeviceError("A GPU can be one slot only: two trials on it would share its time.")
+    if len({cuda.names[int(name.partition(":")[2])] for name in names}) > 1:
+        raise DeviceError("The GPUs of a study must be of one model, or scores cannot be compared.")
+    return names
+
+
+def _cpu_model() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^(?:model name|Model|CPU part)\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else "CPU"
+
+
+def _machine_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or its control group's."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

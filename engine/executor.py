@@ -1,0 +1,124 @@
+"""What runs an experiment: `Executor.submit(request) -> Job`, and `await job.result()`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from env.clock import ClockKind
+from state.records import Process
+
+TrialStatus = Literal["scored", "crash", "timeout", "oom", "invalid", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an experiment may spend."""
+
+    seconds: float  # T_max: seconds, or batches when the clock is `steps`
+    clock: ClockKind
+    startup_seconds: float = 120.0
+    wall_cap: float | None = None  # wall seconds of training; None: derived from the clock
+
+    @property
+    def cap(self) -> float:
+        """The most wall seconds that training may take, whatever the clock says."""
+        if self.wall_cap is not None:
+            return self.wall_cap
+        if self.clock == "wall":
+            return self.seconds * 1.1 + 5.0
+        return self.seconds * 6.0 + 30.0 if self.clock == "cpu" else 600.0
+
+    @property
+    def limit(self) -> float:
+        """Where the outside clock ends a trial: the last batch may overrun by this much."""
+        return self.seconds + max(1.0, 0.05 * self.seconds)
+
+    def __str__(self) -> str:
+        unit = "batches" if self.clock == "steps" else f"{self.clock} s"
+        return f"{self.seconds:g} {unit}"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One device that runs one experiment at a time."""
+
+    number: int
+    device: str  # "cpu" or "cuda:N"
+    threads: int
+    memory_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.device}#{self.number}" if self.device == "cpu" else self.device
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """One experiment to run."""
+
+    experiment_id: int
+    attempt: int
+    source: str
+    seed: int
+    budget: Budget
+    slot: Slot
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A reported training loss (nats per token) at a share of the budget."""
+
+    progress: float
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended: `scored` with `val_bpb`, or one of the failures with its reason."""
+
+    status: TrialStatus
+    reason: str = ""
+    val_bpb: float | None = None
+    seconds: float = 0.0  # on the budget clock, as measured outside
+    wall_seconds: float = 0.0
+    startup_seconds: float = 0.0
+    score_seconds: float = 0.0
+    steps: int = 0
+    peak_memory_mb: float | None = None
+    curve: tuple[CurvePoint, ...] = field(default=(), repr=False)
+    log: str = field(default="", repr=False)
+
+
+async def _ignore(process: Process) -> None:
+    """Nobody keeps a record of processes."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What the engine wants to hear while a trial runs; called on the event loop.
+
+    `on_process` gets each supervisor before it has anything to do.
+    """
+
+    on_process: Callable[[Process], Awaitable[None]] = _ignore
+    on_phase: Callable[[str], None] = lambda phase: None
+    on_report: Callable[[CurvePoint], None] = lambda point: None
+
+
+class Job(Protocol):
+    """A submitted trial."""
+
+    async def result(self) -> TrialResult:
+        """Wait for the end."""
+
+    def cancel(self) -> None:
+        """End it: its result becomes `interrupted`."""
+
+
+class Executor(Protocol):
+    """Runs trials."""
+
+    async def submit(self, request: TrialRequest, listener: Listener) -> Job:
+        """Start a trial on its slot."""

@@ -1,0 +1,58 @@
+"""What the termination oracle looks at, read from the study and the machine."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+
+from engine.oracle import Facts
+from state.records import Event
+from state.store import Store
+
+
+class FactReader:
+    """Reads the facts of a study; knows for how long earlier engines ran it."""
+
+    def __init__(self, store: Store, hours_before: float) -> None:
+        self._store = store
+        self._hours_before = hours_before
+        self._began = time.monotonic()
+
+    @classmethod
+    async def open(cls, store: Store) -> FactReader:
+        """A reader for a run of the engine that begins now."""
+        return cls(store, hours_run(await store.events()))
+
+    async def read(self) -> Facts:
+        """The facts now."""
+        experiments = await self._store.experiments()
+        return Facts(
+            experiments=len(experiments),
+            after_baseline=sum(e.kind not in ("baseline", "replicate") for e in experiments),
+            hours=self._hours_before + (time.monotonic() - self._began) / 3600,
+            disk_free_gb=shutil.disk_usage(self._store.folder.path).free / 1e9,
+        )
+
+
+def hours_run(events: list[Event]) -> float:
+    """Hours between each `running` and the last event of that run: a killed engine says no more."""
+    hours, since, last = 0.0, None, None
+    for event in events:
+        at = datetime.fromisoformat(event.at)
+        state = event.data.get("state") if event.type == "state" else None
+        if state == "running" and since is None:
+            since = at
+        elif state == "running" and since is not None and event.data.get("reason") == STARTED:
+            hours += ((last or since) - since).total_seconds() / 3600
+            since = at
+        elif state in ("stopped", "finished") and since is not None:
+            hours += (at - since).total_seconds() / 3600
+            since = None
+        last = at
+    if since is not None and last is not None:
+        hours += (last - since).total_seconds() / 3600
+    return hours
+
+
+STARTED = "an engine started"

@@ -1,0 +1,45 @@
+"""Named points at which a crash can be provoked, to test that nothing is lost.
+
+`ARL_FAULT=before-commit:3` ends the process with SIGKILL when it reaches that point for the third
+time. Without the variable a fault point does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+POINTS = (
+    "asked",  # the policy has proposed; nothing is written
+    "enqueued",  # the experiment is in the database
+    "before-start",
+    "started",  # its status is running
+    "spawned",  # its supervisor has the order
+    "training",  # its clock runs
+    "reported",  # it has reported a loss
+    "trained",  # it has reached its deadline
+    "scoring",  # its scorer has the order
+    "scored",  # its score is known to the engine alone
+    "recorded",  # its outcome is committed; the policy has not been told
+    "settled",  # the acceptance rule's decision is committed
+    "told",  # the policy has been told; its state is not saved
+    "state-written",  # the policy's state is on disk; the database does not know it
+    "state-saved",  # the database knows it
+    "finishing",  # the study is about to be marked as finished
+)
+
+_reached: Counter[str] = Counter()
+
+
+def fault_point(name: str) -> None:
+    """Die here, if `ARL_FAULT` says so."""
+    wanted = os.environ.get("ARL_FAULT")
+    if wanted is None:
+        return
+    point, _, count = wanted.partition(":")
+    if point != name:
+        return
+    _reached[name] += 1
+    if _reached[name] == int(count or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,45 @@
+"""An executor without processes: a function stands for training and scoring. For tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from engine.executor import Listener, TrialRequest, TrialResult
+
+Trial = Callable[[TrialRequest], TrialResult]
+
+
+class InProcessJob:
+    """A trial that a function stands for; it takes one turn of the event loop."""
+
+    def __init__(self, trial: Trial, request: TrialRequest) -> None:
+        self._trial = trial
+        self._request = request
+        self._cancelled = False
+
+    async def result(self) -> TrialResult:
+        """The function's answer, or `interrupted`."""
+        await anyio.lowlevel.checkpoint()
+        if self._cancelled:
+            return TrialResult("interrupted", "the engine ended it")
+        return self._trial(self._request)
+
+    def cancel(self) -> None:
+        """End it, if its result has not been asked for yet."""
+        self._cancelled = True
+
+
+class InProcessExecutor:
+    """Runs every trial by calling `trial` on its request."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    async def submit(self, request: TrialRequest, listener: Listener) -> InProcessJob:
+        """Note the trial; it runs when its result is awaited."""
+        listener.on_phase("training")
+        return InProcessJob(self._trial, request)

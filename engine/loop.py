@@ -1,0 +1,243 @@
+"""The main loop: slots take experiments from a queue that the policy and the keep rule fill.
+
+Every decision is taken under one lock and recorded in one transaction, so that a killed engine can
+be followed by another that goes on exactly where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+import policy
+from engine import oracle
+from engine.decisions import BaselineFailed, Decisions
+from engine.events import Announce, EngineEvent
+from engine.executor import (
+    Budget,
+    CurvePoint,
+    Executor,
+    Job,
+    Listener,
+    Slot,
+    TrialRequest,
+)
+from engine.facts import STARTED, FactReader
+from engine.faults import fault_point
+from state.records import Experiment, Process
+from state.store import Store
+
+ORACLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a run of the engine ended: `finished` by the oracle, or `stopped` by a person."""
+
+    state: Literal["finished", "stopped"]
+    reason: str
+    criterion: str = ""  # of the oracle, when it was the oracle
+
+
+class Engine:
+    """One run of a study on some slots, until the oracle or a person ends it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        decisions: Decisions,
+        executor: Executor,
+        slots: Sequence[Slot],
+        budget: Budget,
+        criteria: Sequence[oracle.Criterion],
+        facts: FactReader,
+        announce: Announce,
+    ) -> None:
+        self._store = store
+        self._decisions = decisions
+        self._executor = executor
+        self._slots = slots
+        self._budget = budget
+        self._criteria = criteria
+        self._facts = facts
+        self._announce = announce
+        self._lock = anyio.Lock()
+        self._changed = anyio.Event()
+        self._jobs: dict[int, Job] = {}
+        self._taken: set[int] = set()
+        self._ending: Ending | None = None
+        self._paused = False
+        self._interrupting = False
+
+    async def pause(self) -> None:
+        """Start no further experiment; those that run go on."""
+        if not self._paused and self._ending is None:
+            self._paused = True
+            await self._store.set_study_state("paused", "paused by a person")
+            self._announce(EngineEvent("paused", "Paused: no further experiment starts."))
+
+    async def resume(self) -> None:
+        """Start experiments again."""
+        if self._paused and self._ending is None:
+            self._paused = False
+            await self._store.set_study_state("running")
+            self._announce(EngineEvent("resumed", "Resumed."))
+            self._notify()
+
+    def stop(self, reason: str, after_current: bool = False, criterion: str = "") -> None:
+        """End the run. What runs is interrupted, or finished first with `after_current`."""
+        self._end("stopped", reason, criterion)
+        if not after_current:
+            self._interrupting = True
+            for job in self._jobs.values():
+                job.cancel()
+
+    @property
+    def state(self) -> str:
+        """running, paused or stopping."""
+        if self._ending is not None:
+            return "stopping"
+        return "paused" if self._paused else "running"
+
+    async def run(self) -> Ending:
+        """Run until the end. Raises BaselineFailed."""
+        await self._store.set_study_state("running", STARTED)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._consult_oracle, name="oracle")
+                async with anyio.create_task_group() as workers:
+                    for slot in self._slots:
+                        workers.start_soon(self._work, slot, name=f"slot {slot}")
+                tasks.cancel_scope.cancel()
+        except* BaselineFailed as group:
+            await self._store.set_study_state("stopped", str(_first(group)))
+            raise BaselineFailed(str(_first(group))) from None
+        ending = self._ending or Ending("finished", "nothing is left to do")
+        fault_point("finishing")
+        await self._store.set_study_state(ending.state, ending.reason)
+        self._announce(EngineEvent(ending.state, f"{ending.state.capitalize()}: {ending.reason}."))
+        return ending
+
+    async def _consult_oracle(self) -> None:
+        """The termination oracle, beside everything else: it wakes slots that wait."""
+        while True:
+            await anyio.sleep(ORACLE_SECONDS)
+            reading = await self._stop_sign()
+            if reading is not None and reading.name == "disk":
+                # Outcomes could no longer be written: give up what runs while that can be said.
+                self.stop(reading.sentence, criterion=reading.name)
+            elif reading is not None:
+                self._notify()
+
+    async def _stop_sign(self) -> oracle.Reading | None:
+        return oracle.verdict(oracle.consult(self._criteria, await self._facts.read()))
+
+    async def _work(self, slot: Slot) -> None:
+        while True:
+            experiment = await self._next()
+            if experiment is None:
+                return
+            try:
+                await self._run(experiment, slot)
+            finally:
+                self._taken.discard(experiment.id)
+                self._notify()
+
+    async def _next(self) -> Experiment | None:
+        """The next experiment for a free slot; None when the run is over."""
+        while self._ending is None:
+            changed = self._changed
+            if not self._paused:
+                async with self._lock:
+                    experiment = await self._choose()
+                if experiment is not None:
+                    return experiment
+                if self._ending is not None:
+                    return None
+            await changed.wait()
+        return None
+
+    async def _choose(self) -> Experiment | None:
+        """What waits in the queue, or what the keep rule or the policy adds to it."""
+        while self._ending is None:
+            if await self._decisions.measure_epoch():
+                await self._decisions.settle(await self._stop_sign() is None)
+            for experiment in await self._store.queue():
+                if experiment.id not in self._taken:
+                    self._taken.add(experiment.id)
+                    return experiment
+            if await self._store.incumbent() is None and self._taken:
+                return None  # the baseline's runs decide what comes next
+            reading = await self._stop_sign()
+            if reading is None:
+                try:
+                    await self._decisions.propose()
+                    continue
+                except policy.PolicyExhausted as error:
+                    reading = oracle.Reading("policy", 1.0, True, str(error).rstrip("."))
+            if not self._taken:  # what still runs may leave a candidate to confirm
+                full = reading.name == "disk"
+                self._end("stopped" if full else "finished", reading.sentence, reading.name)
+            return None
+        return None
+
+    async def _run(self, experiment: Experiment, slot: Slot) -> None:
+        source = await self._store.source(experiment.source_sha)
+        fault_point("before-start")
+        attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
+        fault_point("started")
+        data = {"id": experiment.id, "kind": experiment.kind, "attempt": attempt}
+        what = f": {experiment.summary}" if experiment.summary else ""
+        self._announce(
+            EngineEvent(
+                "started",
+                f"#{experiment.id} {experiment.kind}{what}",
+                data | {"device": slot.device, "edit": experiment.summary},
+            )
+        )
+
+        async def on_process(process: Process) -> None:
+            await self._store.attach(experiment.id, process)
+
+        def on_phase(phase: str) -> None:
+            self._announce(EngineEvent("phase", phase, data | {"phase": phase}))
+
+        def on_report(point: CurvePoint) -> None:
+            report = {"progress": point.progress, "step": point.step, "loss": point.loss}
+            self._announce(EngineEvent("report", "", data | report))
+
+        listener = Listener(on_process, on_phase, on_report)
+        request = TrialRequest(experiment.id, attempt, source, experiment.seed, self._budget, slot)
+        job = await self._executor.submit(request, listener)
+        self._jobs[experiment.id] = job
+        if self._interrupting:
+            job.cancel()
+        try:
+            result = await job.result()
+        finally:
+            del self._jobs[experiment.id]
+        fault_point("scored")
+        # A finished trial is worth a GPU's minutes: nothing may come between it and its record.
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                await self._decisions.conclude(experiment, result)
+
+    def _end(self, state: Literal["finished", "stopped"], reason: str, criterion: str = "") -> None:
+        if self._ending is None:
+            self._ending = Ending(state, reason, criterion)
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def _first(group: BaseExceptionGroup[BaselineFailed]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

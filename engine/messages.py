@@ -1,0 +1,119 @@
+"""What the supervisor and, through it, trial and scorer may say. Anything else is refused.
+
+Every field is bounded: the sender may be a candidate that wants to do harm.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+MESSAGE_BYTES = 8 << 20  # the longest line that is read from a supervisor
+
+Reason = Annotated[str, Field(max_length=2000)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Report(_Message):
+    """The training loss at a step; `progress` is the spent share of the budget."""
+
+    type: Literal["report"]
+    step: int = Field(ge=0, lt=1 << 53)
+    loss: float = Field(allow_inf_nan=False)
+    progress: float = Field(ge=0, le=1)
+
+
+class Ready(_Message):
+    """The clock has started."""
+
+    type: Literal["ready"]
+
+
+class Trained(_Message):
+    """The deadline was reached; `steps` batches were taken."""
+
+    type: Literal["trained"]
+    seconds: Seconds
+    steps: int = Field(ge=0, lt=1 << 53)
+
+
+class Saved(_Message):
+    """The weights are delivered."""
+
+    type: Literal["saved"]
+    peak_memory_mb: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Failed(_Message):
+    """The candidate failed, in the words of the design."""
+
+    type: Literal["failed"]
+    status: Literal["crash", "oom", "invalid"]
+    reason: Reason
+
+
+class Scored(_Message):
+    """The scorer's result: never anything that a candidate's process said."""
+
+    type: Literal["scored"]
+    val_bpb: float = Field(ge=0, allow_inf_nan=False)
+    nats: float = Field(allow_inf_nan=False)
+    bytes: int = Field(gt=0)
+    seconds: Seconds
+
+
+Body = Annotated[Report | Ready | Trained | Saved | Failed | Scored, Field(discriminator="type")]
+
+
+class Started(_Message):
+    """The command runs, as process `pid`."""
+
+    type: Literal["started"]
+    pid: int
+
+
+class Forwarded(_Message):
+    """A message of the command itself."""
+
+    type: Literal["message"]
+    body: Body
+
+
+class Unstartable(_Message):
+    """The command could not be started."""
+
+    type: Literal["failed"]
+    reason: str
+
+
+class Exit(_Message):
+    """Nothing is left of the command. `kind` says why it ended; times as measured outside."""
+
+    type: Literal["exit"]
+    kind: Literal["exited", "crash", "oom", "timeout", "interrupted"]
+    reason: str
+    clean: bool
+    startup_seconds: Seconds
+    wall_seconds: Seconds
+    clock_seconds: Seconds
+    total_seconds: Seconds
+    peak_memory_mb: float = Field(ge=0)
+    left: int = Field(ge=0)
+    log: str
+
+
+FromSupervisor = Annotated[Started | Forwarded | Unstartable | Exit, Field(discriminator="type")]
+_ADAPTER: TypeAdapter[Started | Forwarded | Unstartable | Exit] = TypeAdapter(FromSupervisor)
+
+
+def parse(line: bytes) -> Started | Forwarded | Unstartable | Exit | None:
+    """One line of a supervisor, or None for a forged or broken message of its command."""
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,127 @@
+"""The orders that supervisors carry out: one to train a candidate, one to score its weights."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.executor import TrialRequest
+from env import sandbox
+from env.manifest import Environment
+from env.sandbox import Sandbox
+
+LOG_BYTES = 128 << 10
+WEIGHTS_BYTES = 16 << 30
+SCRATCH_BYTES = 2 << 30
+MAX_PROCESSES = 256
+FINISH_SECONDS = 30.0
+_ADDRESS_SPACE_SLACK = 8 << 30  # libraries that are mapped and never touched
+_LOGITS_BYTES = 64 << 20  # of shared memory for one batch of logits
+
+
+def train(
+    request: TrialRequest, environment: Environment, confined: Sandbox, folder: Path
+) -> dict[str, Any]:
+    """The order to train a candidate; its weights go to `folder`/weights."""
+    slot, budget = request.slot, request.budget
+    inside = sandbox.device_inside(slot.device)
+    argv = [sys.executable, "-P", "-m", "env.harness", "{channel}", "{weights}"]
+    return {
+        "argv": confined.wrap(argv, slot.device, SCRATCH_BYTES),
+        **_surroundings(slot.device, slot.threads, confined, folder),
+        "files": {"weights": (str(folder / "weights"), "w")},
+        "train": str(environment.train),
+        "clock": {"kind": budget.clock, "budget": budget.seconds, "limit": budget.limit},
+        "startup_seconds": budget.startup_seconds,
+        "wall_cap": budget.cap,
+        "finish_seconds": FINISH_SECONDS,
+        "memory_bytes": slot.memory_bytes,
+        "max_processes": MAX_PROCESSES,
+        "log_bytes": LOG_BYTES,
+        "rlimits": _rlimits(slot.device, slot.memory_bytes),
+        "config": {
+            "source": request.source,
+            "seed": request.seed,
+            "clock": budget.clock,
+            "budget": budget.seconds,
+            "device": inside,
+            "threads": slot.threads,
+            "vocab_size": environment.vocab_size,
+            "seq_len": environment.seq_len,
+            "dtype": environment.dtype,
+        },
+    }
+
+
+def score(
+    request: TrialRequest,
+    environment: Environment,
+    confined: Sandbox,
+    folder: Path,
+    seconds: float,
+) -> dict[str, Any]:
+    """The order to score the weights in `folder`, within `seconds` of wall time."""
+    slot = request.slot
+    inside = sandbox.device_inside(slot.device)
+    logits_row = 4 * environment.seq_len * environment.vocab_size
+    batch_rows = max(1, min(64, _LOGITS_BYTES // logits_row))
+    model_argv = [sys.executable, "-P", "-m", "env.model_process"]
+    model_argv += ["{channel}", "{weights}", "{ids}", "{logits}"]
+    surroundings = _surroundings(slot.device, slot.threads, confined, folder)
+    return {
+        "argv": [sys.executable, "-P", "-m", "env.scorer", "{channel}"],
+        **surroundings,
+        "files": {},
+        "train": None,
+        "clock": None,
+        "startup_seconds": seconds,
+        "wall_cap": seconds,
+        "finish_seconds": seconds,
+        "memory_bytes": slot.memory_bytes,
+        "max_processes": MAX_PROCESSES,
+        "log_bytes": LOG_BYTES,
+        "rlimits": {"core": 0},
+        "config": {
+            "source": request.source,
+            "weights": str(folder / "weights"),
+            "weights_bytes": WEIGHTS_BYTES,
+            "shard": str(environment.val),
+            "token_bytes": str(environment.token_bytes),
+            "batch_rows": batch_rows,
+            "device": inside,
+            "threads": slot.threads,
+            "vocab_size": environment.vocab_size,
+            "seq_len": environment.seq_len,
+            "dtype": environment.dtype,
+            "model_argv": confined.wrap(model_argv, slot.device, SCRATCH_BYTES),
+            "model_env": surroundings["env"],
+            "model_cwd": surroundings["cwd"],
+            "model_rlimits": _rlimits(slot.device, slot.memory_bytes),
+        },
+    }
+
+
+def score_seconds(environment: Environment, startup_seconds: float) -> float:
+    """A generous bound on scoring: as long as start-up may take, and time per scored token."""
+    return startup_seconds + 60.0 + environment.rows["val"] * environment.seq_len / 1000.0
+
+
+def _surroundings(device: str, threads: int, confined: Sandbox, folder: Path) -> dict[str, Any]:
+    scratch = sandbox.SCRATCH
+    if confined.bwrap is None:
+        scratch = str(folder / "scratch")
+        os.makedirs(scratch, mode=0o700, exist_ok=True)
+    return {
+        "cwd": "/" if confined.bwrap else scratch,
+        "env": sandbox.environment(device, threads, scratch),
+    }
+
+
+def _rlimits(device: str, memory_bytes: int) -> dict[str, int]:
+    limits = {"core": 0, "nofile": 4096, "fsize": WEIGHTS_BYTES}
+    if not device.startswith("cuda"):  # CUDA reserves far more address space than it uses
+        limits["as"] = math.ceil(memory_bytes + _ADDRESS_SPACE_SLACK)
+    return limits

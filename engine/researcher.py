@@ -1,0 +1,147 @@
+"""The policy as the engine drives it: every ask and tell is recorded, so that a crash loses none.
+
+The recorded order of asks and tells is the truth. The policy's state is saved as a file now and
+then, with the last entry that it contains; at start the state is loaded and the later entries are
+replayed on it. A policy that draws from (seed, proposal number) alone then goes on exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+import policy
+from engine.faults import fault_point
+from policy import Outcome, Policy, Proposal
+from state import blobs
+from state.records import Experiment, LogEntry, NewExperiment
+from state.store import Store
+from target.edit import Edit, describe
+
+_STATES_KEPT = 3
+
+
+class Researcher:
+    """A policy, its outstanding proposals, and the record of what it was asked and told."""
+
+    def __init__(self, store: Store, chosen: Policy, name: str) -> None:
+        self._store = store
+        self._policy = chosen
+        self._name = name
+        self._outstanding: dict[int, Proposal] = {}
+        self._saved: list[str] = []  # the newest states' files; older ones may go
+
+    @classmethod
+    async def restore(
+        cls, store: Store, name: str, source: str, seed: int, options: dict[str, object]
+    ) -> Researcher:
+        """The policy as the records left it, or a new one. Raises policy.PolicyError."""
+        researcher = cls(store, policy.make(name, source, seed, **options), name)
+        saved = await store.latest_policy_state()
+        experiments = {e.id: e for e in await store.experiments()}
+        if saved is not None:
+            state = json.loads(blobs.read_blob(store.folder.policy, saved.sha256))
+            researcher._policy.load_state_dict(state)
+            researcher._saved.append(saved.sha256)
+            await researcher._remember(experiments, saved.log_seq)
+        for entry in await store.policy_log(0 if saved is None else saved.log_seq):
+            await researcher._replay(entry, experiments[entry.experiment_id])
+        return researcher
+
+    def ask(self) -> Proposal:
+        """The policy's next proposal."""
+        proposal = self._policy.ask()
+        fault_point("asked")
+        return proposal
+
+    async def enqueue(self, proposal: Proposal, parent_id: int, seed: int) -> Experiment:
+        """Record a proposal as a queued candidate."""
+        experiment_id = await self._store.enqueue(
+            NewExperiment(
+                kind="candidate",
+                source=proposal.source,
+                seed=seed,
+                parent_id=parent_id,
+                parent=proposal.parent,
+                edit=json.loads(proposal.edit.to_json()),
+                diff=proposal.diff,
+                summary=describe(proposal.edit, proposal.parent),
+                policy=self._name,
+                proposal_number=proposal.number,
+                log_prob=proposal.log_prob,
+                why=proposal.why,
+            ),
+            operation="ask",
+        )
+        self._outstanding[experiment_id] = proposal
+        fault_point("enqueued")
+        return await self._store.experiment(experiment_id)
+
+    async def learn(self, experiment: Experiment) -> None:
+        """Tell or show the policy an outcome whose record is committed, and save its state."""
+        await self._apply(experiment)
+        fault_point("told")
+        await self._save()
+
+    async def _apply(self, experiment: Experiment) -> None:
+        proposal = self._outstanding.pop(experiment.id, None)
+        if proposal is None:
+            source = await self._store.source(experiment.source_sha)
+            self._policy.observe(source, _outcome(experiment))
+        else:
+            self._policy.tell(proposal, _outcome(experiment))
+
+    async def _save(self) -> None:
+        log = await self._store.policy_log()
+        content = json.dumps(self._policy.state_dict(), sort_keys=True).encode()
+        sha = blobs.write_blob(self._store.folder.policy, content)
+        fault_point("state-written")
+        await self._store.save_policy_state(sha, log[-1].seq)
+        fault_point("state-saved")
+        self._saved = [*self._saved, sha][-_STATES_KEPT:]
+        blobs.prune_blobs(self._store.folder.policy, self._saved)
+
+    async def _replay(self, entry: LogEntry, experiment: Experiment) -> None:
+        if entry.operation != "ask":
+            await self._apply(experiment)
+            return
+        recorded = await self._recorded(experiment)
+        proposal = self._policy.ask()
+        # A policy that has changed since (a new version, a language model) answers something
+        # else: what was recorded is what was run.
+        same = proposal.source == recorded.source
+        self._outstanding[experiment.id] = proposal if same else recorded
+
+    async def _remember(self, experiments: dict[int, Experiment], log_seq: int) -> None:
+        """Rebuild the proposals that were outstanding when the state was saved."""
+        open_asks: dict[int, None] = {}
+        for entry in await self._store.policy_log():
+            if entry.seq > log_seq:
+                break
+            if entry.operation == "ask":
+                open_asks[entry.experiment_id] = None
+            else:
+                open_asks.pop(entry.experiment_id, None)
+        for experiment_id in open_asks:
+            self._outstanding[experiment_id] = await self._recorded(experiments[experiment_id])
+
+    async def _recorded(self, experiment: Experiment) -> Proposal:
+        assert experiment.parent_sha is not None
+        return Proposal(
+            edit=Edit.from_json(json.dumps(experiment.edit)),
+            diff=experiment.diff,
+            source=await self._store.source(experiment.source_sha),
+            parent=await self._store.source(experiment.parent_sha),
+            log_prob=experiment.log_prob,
+            why=experiment.why,
+            number=experiment.proposal_number or 0,
+        )
+
+
+def _outcome(experiment: Experiment) -> Outcome:
+    return Outcome(
+        status=cast(policy.Status, experiment.status),  # only what has ended is learnt
+        val_bpb=experiment.val_bpb,
+        seconds=experiment.seconds,
+        peak_memory_mb=experiment.peak_memory_mb,
+    )

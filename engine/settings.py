@@ -1,0 +1,168 @@
+"""What a study is asked to do: `arl.toml`, the command line, and their defaults in one model."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from env.clock import ClockKind
+
+FILE = "arl.toml"
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used: the sentence names the key, the value, and what is allowed."""
+
+
+def _absolute(path: str) -> str:
+    """A path that still means the same when the study is continued from another folder."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Table):
+    """What is edited."""
+
+    path: AbsolutePath | None = None  # none: the shipped train.py
+
+
+class Data(_Table):
+    """What is trained on and scored against; neither source: the embedded text."""
+
+    dir: AbsolutePath | None = None  # a folder of .parquet, .jsonl or .txt files
+    hub: str | None = None  # a data set on the Hugging Face hub
+    vocab_size: Annotated[int, Field(ge=257, le=262_144)] = 2048
+    seq_len: Annotated[int, Field(ge=8, le=65_536)] = 256
+
+
+class BudgetTable(_Table):
+    """What one experiment may spend."""
+
+    seconds: Positive | None = None  # T_max; a number of batches with the clock `steps`
+    clock: ClockKind | None = None  # none: wall on a GPU, cpu on a CPU
+    startup_seconds: Positive = 120.0
+    wall_cap: Positive | None = None  # the most wall seconds of training; none: from the budget
+
+
+class Policy(_Table):
+    """Who proposes edits."""
+
+    name: str = "local"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Slots(_Table):
+    """Where experiments run."""
+
+    devices: str = "auto"  # cpu, cpu*2, cuda:0, cuda:0,cuda:1
+    threads: Count = 1
+    memory_gb: Positive | None = None  # per slot; none: a share of the machine
+
+
+class Limits(_Table):
+    """When the termination oracle stops the study; an absent limit is off."""
+
+    max_experiments: Count | None = None  # in total, baseline and replicates included
+    max_after_baseline: Count | None = None  # besides the baseline and its replicates
+    max_hours: Positive | None = None  # that the study has run in all
+    min_disk_gb: NotNegative = 0.5
+
+
+class Acceptance(_Table):
+    """How sure a gain must be before it is kept."""
+
+    replicates: Annotated[int, Field(ge=1, le=16)] = 2  # re-runs of the baseline at the start
+    incumbent_runs: Annotated[int, Field(ge=2, le=32)] = 5  # to compare a candidate with
+    max_confirmations: Annotated[int, Field(ge=1, le=16)] = 4
+    screen: NotNegative = 1.4  # gain, in sigma, that is worth a confirmation
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01  # of a false promotion, per look
+
+
+class Settings(_Table):
+    """The effective settings of a study."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] = "study"
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    target: Target = Target()
+    data: Data = Data()
+    budget: BudgetTable = BudgetTable()
+    policy: Policy = Policy()
+    slots: Slots = Slots()
+    limits: Limits = Limits()
+    acceptance: Acceptance = Acceptance()
+
+    @field_validator("data")
+    @classmethod
+    def _one_source(cls, data: Data) -> Data:
+        if data.dir is not None and data.hub is not None:
+            raise ValueError("give either data.dir or data.hub, not both")
+        return data
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """The tables of an `arl.toml`. Raises SettingsError when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """One set of tables from several; a later layer wins key by key. None means not given."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping):
+                below = merged.get(key)
+                merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+            elif value is not None:
+                merged[key] = value
+    return merged
+
+
+def validate(tables: Mapping[str, Any], origin: str = "the settings") -> Settings:
+    """The settings that `tables` give. Raises SettingsError in one sentence."""
+    try:
+        return Settings.model_validate(tables)
+    except ValidationError as error:
+        raise SettingsError(f"In {origin}: {'; '.join(_problems(error))}.") from error
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"{key} is no setting; allowed here: {', '.join(_siblings(problem['loc']))}"
+        elif problem["type"] == "value_error":
+            yield str(problem["ctx"]["error"])
+        else:
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            yield f"{key} = {problem['input']!r} is not allowed: {message}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        inner = model.model_fields[str(part)].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return sorted(model.model_fields)

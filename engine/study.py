@@ -1,0 +1,276 @@
+"""Runs a study: checks everything that can be wrong, then opens, recovers and continues it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+
+import policy
+from engine import epochs, oracle, preparation
+from engine.control import Command, Handle, Reply, serve
+from engine.decisions import Decisions
+from engine.devices import choose_slots, device_model
+from engine.events import Announce, EngineEvent
+from engine.executor import Budget, Executor, Slot
+from engine.facts import FactReader
+from engine.local import LocalExecutor
+from engine.loop import Ending, Engine
+from engine.recovery import recover
+from engine.researcher import Researcher
+from engine.settings import Settings
+from env import sandbox
+from env.manifest import Environment
+from env.sandbox import Sandbox
+from state.folder import StudyFolder
+from state.lock import EngineLock
+from state.records import NewEpoch, NewStudy
+from state.store import Store
+from target import gate, shipped, source
+
+CPU_SECONDS = 20.0
+GPU_SECONDS = 300.0
+
+
+class TargetError(Exception):
+    """The target cannot be used; the sentence says why."""
+
+
+class SandboxMissing(Exception):
+    """A sandbox is required and cannot be had here."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all trials of a run share."""
+
+    slots: tuple[Slot, ...]
+    budget: Budget
+    environment: Environment
+    confined: Sandbox
+
+
+async def run_study(
+    folder: StudyFolder, settings: Settings, announce: Announce, *, rebaseline: bool = False
+) -> tuple[Ending, int]:
+    """Run or continue the study in `folder` until it ends.
+
+    Returns how it ended, and the signal that ended it or 0. Raises the errors of the rooms, each
+    with one sentence for people: StoreError, DataError, DeviceError, EpochChanged, TargetError...
+    """
+    target = None if folder.exists else read_target(settings.target.path)
+    if target is not None:  # say what is wrong with policy or target before anything is made
+        policy.make(settings.policy.name, target, settings.seed, **settings.policy.options)
+    folder.make()
+    with EngineLock(folder.lock):
+        conditions = await establish(settings, announce)
+        async with _opened(folder, settings, target) as store:
+            await recover(store, announce)
+            async with anyio.create_task_group() as tasks:
+                executor = LocalExecutor(
+                    tasks, conditions.environment, conditions.confined, folder.scratch
+                )
+                engine = await prepare_engine(
+                    store, settings, conditions, executor, announce, target, rebaseline
+                )
+                watch = _SignalWatch(engine)
+                tasks.start_soon(watch.run)
+                tasks.start_soon(serve, folder.path, _handler(engine))
+                ending = await engine.run()
+                tasks.cancel_scope.cancel()
+    return ending, watch.received
+
+
+async def establish(settings: Settings, announce: Announce) -> Conditions:
+    """Slots, budget, environment and sandbox, as the settings ask and the machine allows."""
+    slots = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
+    confined = sandbox.detect(settings.sandbox)
+    if settings.sandbox == "required" and confined.bwrap is None:
+        raise SandboxMissing(
+            'sandbox = "required", but bubblewrap does not work here: see `arl-tui doctor`.'
+        )
+    if settings.sandbox != "off" and confined.bwrap is None:
+        announce(
+            EngineEvent(
+                "warning",
+                "Bubblewrap does not work here: trials are not confined (see `arl-tui doctor`).",
+            )
+        )
+
+    def show(progress: preparation.Progress) -> None:
+        data = {"step": progress.step, "fraction": progress.fraction}
+        announce(EngineEvent("preparing", f"Preparing data: {progress.step}", data))
+
+    environment = await preparation.prepare(settings.data, show)
+    return Conditions(slots, budget_for(settings, slots), environment, confined)
+
+
+def budget_for(settings: Settings, slots: tuple[Slot, ...]) -> Budget:
+    """The budget asked for, or the device's default."""
+    table = settings.budget
+    on_cpu = slots[0].device == "cpu"
+    return Budget(
+        seconds=table.seconds or (CPU_SECONDS if on_cpu else GPU_SECONDS),
+        clock=table.clock or ("cpu" if on_cpu else "wall"),
+        startup_seconds=table.startup_seconds,
+        wall_cap=table.wall_cap,
+    )
+
+
+def read_target(path: str | None) -> str:
+    """The text of the target: a file, or the shipped script. Raises TargetError."""
+    if path is None:
+        return shipped.read()
+    try:
+        text = source.read(Path(path).expanduser())
+    except source.SourceError as error:
+        raise TargetError(f"The target cannot be used: {error}.") from error
+    reason = gate.check(text)
+    if reason is not None:
+        raise TargetError(f"The target {path} cannot be used: {reason}.")
+    return text
+
+
+async def prepare_engine(
+    store: Store,
+    settings: Settings,
+    conditions: Conditions,
+    executor: Executor,
+    announce: Announce,
+    target: str | None,
+    rebaseline: bool,
+) -> Engine:
+    """Enter the epoch, bring the policy up to date, and put the engine together."""
+    study = await store.study()
+    if target is None:
+        target = await _current_target(store, settings)
+    await epochs.enter(
+        store,
+        _epoch(conditions),
+        target=target,
+        replicates=settings.acceptance.replicates,
+        seed=study.seed,
+        limit=settings.limits.max_experiments,
+        rebaseline=rebaseline,
+    )
+    await store.set_settings(settings.model_dump(mode="json"))
+    researcher = await Researcher.restore(
+        store,
+        study.policy,
+        await epochs.baseline_source(store),
+        study.seed,
+        settings.policy.options,
+    )
+    announce(_opened_event(store, settings, conditions))
+    return Engine(
+        store=store,
+        decisions=Decisions(store, researcher, settings.acceptance, study.seed, announce),
+        executor=executor,
+        slots=conditions.slots,
+        budget=conditions.budget,
+        criteria=oracle.criteria(settings.limits),
+        facts=await FactReader.open(store),
+        announce=announce,
+    )
+
+
+async def _current_target(store: Store, settings: Settings) -> str:
+    """The study's own copy of its target; the file as it is now, if its baseline never worked."""
+    if not await store.epochs():
+        return read_target(settings.target.path)
+    experiments = await store.experiments()
+    if all(e.val_bpb is None for e in experiments) and any(e.ended for e in experiments):
+        return read_target(settings.target.path)
+    return await epochs.baseline_source(store)
+
+
+@asynccontextmanager
+async def _opened(
+    folder: StudyFolder, settings: Settings, target: str | None
+) -> AsyncIterator[Store]:
+    if target is None:
+        async with Store.open(folder) as store:
+            yield store
+        return
+    study = NewStudy(
+        name=settings.name,
+        seed=settings.seed,
+        target_name=Path(settings.target.path or "train.py").name,
+        policy=settings.policy.name,
+        settings=settings.model_dump(mode="json"),
+    )
+    async with Store.create(folder, study) as store:
+        yield store
+
+
+def _epoch(conditions: Conditions) -> NewEpoch:
+    environment = conditions.environment
+    return NewEpoch(
+        environment_digest=environment.digest,
+        budget=conditions.budget.seconds,
+        clock=conditions.budget.clock,
+        device_model=device_model(conditions.slots),
+        torch_version=version("torch"),
+        environment={
+            "name": environment.name,
+            "corpus": environment.corpus,
+            "vocab_size": environment.vocab_size,
+            "seq_len": environment.seq_len,
+            "unigram_bpb": environment.unigram_bpb,
+            "sandbox": list(conditions.confined.layers),
+        },
+    )
+
+
+def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> EngineEvent:
+    slots = ", ".join(str(slot) for slot in conditions.slots)
+    environment = conditions.environment
+    sentence = (
+        f"Study {store.folder.path}: {environment.corpus}, unigram {environment.unigram_bpb:.3f} "
+        f"bits per byte; policy {settings.policy.name}; budget {conditions.budget}; slots {slots}"
+    )
+    data = {
+        "study": str(store.folder.path),
+        "environment": environment.name,
+        "unigram_bpb": environment.unigram_bpb,
+        "policy": settings.policy.name,
+        "budget": conditions.budget.seconds,
+        "clock": conditions.budget.clock,
+        "slots": [str(slot) for slot in conditions.slots],
+        "sandbox": list(conditions.confined.layers),
+    }
+    return EngineEvent("opened", sentence, data)
+
+
+class _SignalWatch:
+    """Turns the first SIGINT or SIGTERM into a clean stop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.received = 0
+
+    async def run(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    continue  # the terminal has gone; the night's work has not
+                self.received = self.received or int(number)
+                self._engine.stop(f"stopped by {signal.Signals(number).name}")
+
+
+def _handler(engine: Engine) -> Handle:
+    async def handle(command: Command) -> Reply:
+        if command.command == "pause":
+            await engine.pause()
+        elif command.command == "resume":
+            await engine.resume()
+        elif command.command == "stop":
+            engine.stop("stopped by a person", after_current=command.after_current)
+        return Reply(ok=True, state=engine.state)
+
+    return handle

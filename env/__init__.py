@@ -1,0 +1,1 @@
+"""The frozen environment: data, tokenizer, trials and scores that no candidate can change."""

@@ -1,0 +1,68 @@
+"""The budget clock: how much of its budget an experiment has spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+ClockKind = Literal["wall", "cpu", "steps"]
+
+_SOURCES: dict[str, Callable[[], float]] = {
+    "wall": time.monotonic,
+    # Process CPU seconds of all threads: a busy neighbour costs wall time, hardly CPU time.
+    "cpu": time.process_time,
+}
+
+
+class BudgetClock:
+    """Measures one budget. It starts once, and is spent when `elapsed()` reaches `budget`.
+
+    `budget` is in seconds for `wall` and `cpu`, and a number of batches for `steps`.
+    """
+
+    def __init__(self, kind: ClockKind, budget: float) -> None:
+        if kind not in ("wall", "cpu", "steps"):
+            raise ValueError(f"the clock must be wall, cpu or steps, not {kind!r}")
+        if not budget > 0:
+            raise ValueError(f"the budget must be positive, not {budget!r}")
+        self.kind = kind
+        self.budget = float(budget)
+        self.steps = 0
+        self.started = False
+        self._wall_start = 0.0
+        self._start = 0.0
+
+    def start(self) -> None:
+        """Start the clock; a second call changes nothing."""
+        if not self.started:
+            self.started = True
+            self._wall_start = time.monotonic()
+            self._start = self._now()
+
+    def tick(self) -> None:
+        """Count one batch handed to the candidate."""
+        self.steps += 1
+
+    def elapsed(self) -> float:
+        """What has been spent, in the unit of the budget; 0.0 before the start."""
+        if not self.started:
+            return 0.0
+        return float(self.steps) if self.kind == "steps" else self._now() - self._start
+
+    def wall_seconds(self) -> float:
+        """Wall seconds since the start, whatever the clock; 0.0 before it."""
+        return time.monotonic() - self._wall_start if self.started else 0.0
+
+    @property
+    def progress(self) -> float:
+        """The spent share of the budget, from 0.0 to 1.0."""
+        return min(1.0, self.elapsed() / self.budget)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget is used up."""
+        return self.elapsed() >= self.budget
+
+    def _now(self) -> float:
+        return _SOURCES[self.kind]() if self.kind in _SOURCES else 0.0

@@ -1,0 +1,128 @@
+"""The trial process: builds a candidate's model, and lets it train for exactly one budget.
+
+It runs in the sandbox, together with the candidate. It owns seeds, data and clock as far as an
+honest candidate goes; the supervisor outside measures both again, and hands over the training
+data only when the clock starts.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import traceback
+import types
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from env.channel import Channel
+from env.clock import BudgetClock
+from env.run import Failure, Run
+from env.shards import Tokens, open_rows
+
+
+def load_candidate(source: str, name: str = "train") -> types.ModuleType:
+    """Execute a candidate's source as a module. It lies on disk too, as torch.compile needs."""
+    path = os.path.join(os.environ.get("TMPDIR", "/tmp"), "train.py")
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(source)
+    module = types.ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - running it is the purpose
+    return module
+
+
+def seed_everything(seed: int, threads: int) -> None:
+    """Seed torch and numpy, and use as many threads as the slot has."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.set_float32_matmul_precision("high")
+
+
+def _train(order: dict[str, Any], channel: Channel) -> None:
+    seed_everything(int(order["seed"]), int(order["threads"]))
+    module = load_candidate(order["source"])
+    clock = BudgetClock(order["clock"], float(order["budget"]))
+    run = Run(
+        device=torch.device(order["device"]),
+        seed=int(order["seed"]),
+        vocab_size=int(order["vocab_size"]),
+        seq_len=int(order["seq_len"]),
+        clock=clock,
+        open_rows=lambda: _receive_rows(order, channel),
+        say=channel.send,
+    )
+    model = module.build_model(run.vocab_size, run.seq_len)
+    if not isinstance(model, torch.nn.Module):
+        raise Failure("invalid", "build_model must return a torch.nn.Module")
+    model.to(run.device)
+    module.train(model, run)
+    if run.device.type == "cuda":
+        torch.cuda.synchronize(run.device)
+    if clock.steps == 0:
+        raise Failure("crash", "train() returned without taking a batch")
+    state = model.state_dict()
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    channel.send({"type": "trained", "seconds": clock.wall_seconds(), "steps": clock.steps})
+    with os.fdopen(int(sys.argv[2]), "wb") as file:
+        file.write(save(weights))
+    channel.send({"type": "saved", "peak_memory_mb": peak_memory_mb(run.device)})
+
+
+def _receive_rows(order: dict[str, Any], channel: Channel) -> Tokens:
+    """Say that all is ready, and wait for the data: the clock outside starts with it."""
+    channel.send({"type": "ready"})
+    channel.receive()
+    descriptor = channel.descriptor()
+    try:
+        return open_rows(descriptor, int(order["seq_len"]), order["dtype"])
+    finally:
+        os.close(descriptor)
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """The peak of this process: device memory on a GPU, resident memory on a CPU, in MiB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Say in the design's words how a candidate failed, with the line of it that did."""
+    if isinstance(error, Failure):
+        return error
+    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
+    memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("not enough memory", "can't allocate memory")
+    )
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename.endswith("train.py")]
+    where = f" (line {lines[-1]})" if lines else ""
+    return Failure("oom" if memory else "crash", text + where)
+
+
+def main() -> None:
+    """Serve one trial: argv holds the channel's and the weights' file descriptors."""
+    channel = Channel(int(sys.argv[1]))
+    os.set_inheritable(int(sys.argv[2]), False)
+    order = channel.receive()
+    code = 0
+    try:
+        _train(order, channel)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        traceback.print_exc()
+        failure = failure_of(error)
+        channel.send({"type": "failed", "status": failure.status, "reason": failure.reason})
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # no exit handlers and no waiting for the candidate's threads
+
+
+if __name__ == "__main__":
+    main()

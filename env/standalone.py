@@ -1,0 +1,87 @@
+"""`python train.py` alone: trains on the prepared environment here and now, and prints val-bpb.
+
+For trying a script by hand. There is no sandbox and no supervisor: a study never scores this way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from env.bpb import bits_per_byte, nats_and_bytes
+from env.clock import BudgetClock
+from env.errors import DataError
+from env.harness import seed_everything
+from env.manifest import Environment
+from env.run import Run
+from env.shards import open_rows
+
+_BATCH_ROWS = 16
+
+
+def main(
+    build_model: Callable[[int, int], torch.nn.Module],
+    train: Callable[[torch.nn.Module, Run], None],
+) -> None:
+    """Train under the default budget, or the one on the command line, and print the score."""
+    on_gpu = torch.cuda.is_available()
+    parser = argparse.ArgumentParser(description="Train this script once and print its val-bpb.")
+    parser.add_argument("--budget", type=float, default=300.0 if on_gpu else 20.0)
+    parser.add_argument("--clock", choices=("wall", "cpu", "steps"), default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    try:
+        environment = _environment()
+    except DataError as error:
+        sys.exit(str(error))
+    device = torch.device("cuda" if on_gpu else "cpu")
+    clock = BudgetClock(chosen.clock or ("wall" if on_gpu else "cpu"), chosen.budget)
+    seed_everything(chosen.seed, chosen.threads)
+    run = Run(
+        device=device,
+        seed=chosen.seed,
+        vocab_size=environment.vocab_size,
+        seq_len=environment.seq_len,
+        clock=clock,
+        open_rows=lambda: open_rows(environment.train, environment.seq_len, environment.dtype),
+        say=_say,
+    )
+    model = build_model(environment.vocab_size, environment.seq_len).to(device)
+    train(model, run)
+    print(f"\ntrained {clock.steps} steps in {clock.wall_seconds():.1f} s")
+    print(f"val_bpb: {_score(model, environment, device):.6f}")
+
+
+def _environment() -> Environment:
+    # Only here: what is frozen needs none of the preparation's packages.
+    from env.prepare import prepare
+
+    return prepare()
+
+
+def _say(body: dict[str, Any]) -> None:
+    line = f"step {body['step']:6d}  loss {body['loss']:.4f}  {body['progress']:4.0%}"
+    print(f"\r{line}", end="", flush=True)
+
+
+@torch.inference_mode()
+def _score(model: torch.nn.Module, environment: Environment, device: torch.device) -> float:
+    model.eval()
+    rows = open_rows(environment.val, environment.seq_len, environment.dtype)
+    table = np.fromfile(Path(environment.token_bytes), dtype=np.int32).astype(np.int64)
+    token_bytes = torch.from_numpy(table)
+    nats, n_bytes = 0.0, 0
+    for start in range(0, len(rows), _BATCH_ROWS):
+        block = torch.from_numpy(np.asarray(rows[start : start + _BATCH_ROWS], dtype=np.int64))
+        logits = model(block[:, :-1].to(device)).float().cpu()
+        more_nats, more_bytes = nats_and_bytes(logits, block[:, 1:], token_bytes)
+        nats += more_nats
+        n_bytes += more_bytes
+    return bits_per_byte(nats, n_bytes)

@@ -1,0 +1,40 @@
+"""Policies by name. A new policy is one new module `policy/<name>_policy.py`.
+
+Its `make(source, seed, **options)` gives the policy. A module is imported when its policy is asked
+for, so that listing the names needs none of their libraries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from policy.contract import Policy, PolicyError
+
+_SUFFIX = "_policy"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all policies."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    found = [m.name.removesuffix(_SUFFIX) for m in modules if m.name.endswith(_SUFFIX)]
+    return tuple(sorted(name.replace("_", "-") for name in found))
+
+
+def make(name: str, source: str, seed: int, **options: Any) -> Policy:
+    """The policy of that name, for a script and a seed. Raises PolicyError."""
+    if name not in names():
+        raise PolicyError(f"there is no policy {name!r}: choose one of {', '.join(names())}")
+    module = importlib.import_module(f"policy.{name.replace('-', '_')}{_SUFFIX}")
+    maker = cast(Callable[..., Policy], module.make)
+    try:
+        inspect.signature(maker).bind(source, seed, **options)
+    except TypeError as error:
+        raise PolicyError(f"the policy {name} does not take these options: {error}") from None
+    return maker(source, seed, **options)

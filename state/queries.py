@@ -1,0 +1,114 @@
+"""What the engine asks its store; the questions see only whole transactions."""
+
+from __future__ import annotations
+
+from state import lifecycle
+from state.connection import Connection
+from state.errors import NoSuchExperiment, StoreCorrupt
+from state.records import (
+    Epoch,
+    Event,
+    Experiment,
+    Incumbent,
+    LogEntry,
+    PolicyState,
+    Study,
+)
+from state.rows import (
+    SELECT_EXPERIMENT,
+    to_epoch,
+    to_event,
+    to_experiment,
+    to_incumbent,
+    to_log_entry,
+    to_policy_state,
+    to_study,
+)
+
+
+class Queries:
+    """The reading half of the store. Every method raises a StoreError when it cannot read."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def study(self) -> Study:
+        """The study's row."""
+        async with self._connection.reading() as t:
+            row = await t.one("SELECT * FROM study")
+        if row is None:
+            raise StoreCorrupt(f"{self._connection.path} holds no study.")
+        return to_study(row)
+
+    async def epochs(self) -> list[Epoch]:
+        """Every epoch, the current one last."""
+        async with self._connection.reading() as t:
+            return [to_epoch(row) for row in await t.all("SELECT * FROM epochs ORDER BY id")]
+
+    async def queue(self) -> list[Experiment]:
+        """What waits to run: queued and interrupted experiments, in the order of their ids."""
+        return await self._experiments("WHERE status IN ('queued', 'interrupted')")
+
+    async def untold(self) -> list[Experiment]:
+        """Ended experiments that the policy asked for and has not been told about."""
+        return await self._experiments(
+            "WHERE ended_at IS NOT NULL AND id IN (SELECT experiment_id FROM policy_log "
+            "GROUP BY experiment_id HAVING MAX(operation = 'ask') AND NOT MAX(operation = 'tell'))"
+        )
+
+    async def experiments(self) -> list[Experiment]:
+        """Every experiment, oldest first."""
+        return await self._experiments("")
+
+    async def experiment(self, experiment_id: int) -> Experiment:
+        """One experiment. Raises NoSuchExperiment."""
+        async with self._connection.reading() as t:
+            return await lifecycle.get(t, experiment_id)
+
+    async def incumbent(self) -> Incumbent | None:
+        """The incumbent of the current epoch, or None before there is one."""
+        async with self._connection.reading() as t:
+            row = await t.one(
+                "SELECT * FROM incumbents WHERE epoch_id = (SELECT MAX(id) FROM epochs) "
+                "ORDER BY seq DESC LIMIT 1"
+            )
+        return None if row is None else to_incumbent(row)
+
+    async def incumbents(self) -> list[Incumbent]:
+        """Every incumbent of every epoch, oldest first."""
+        async with self._connection.reading() as t:
+            return [to_incumbent(row) for row in await t.all("SELECT * FROM incumbents")]
+
+    async def source(self, sha256: str) -> str:
+        """The text of a source. Raises NoSuchExperiment when no experiment has it."""
+        async with self._connection.reading() as t:
+            row = await t.one("SELECT text FROM sources WHERE sha256 = ?", (sha256,))
+        if row is None:
+            raise NoSuchExperiment(f"No experiment of this study has the source {sha256}.")
+        return str(row["text"])
+
+    async def latest_policy_state(self) -> PolicyState | None:
+        """The policy state saved last, or None."""
+        async with self._connection.reading() as t:
+            row = await t.one("SELECT * FROM policy_states ORDER BY id DESC LIMIT 1")
+        return None if row is None else to_policy_state(row)
+
+    async def policy_log(self, after_seq: int = 0) -> list[LogEntry]:
+        """The policy's asks, tells and observations after entry `after_seq`, in order."""
+        async with self._connection.reading() as t:
+            rows = await t.all("SELECT * FROM policy_log WHERE seq > ? ORDER BY seq", (after_seq,))
+        return [to_log_entry(row) for row in rows]
+
+    async def events(self, after_id: int = 0, type_: str | None = None) -> list[Event]:
+        """The events after `after_id`, in order; of one type if given."""
+        async with self._connection.reading() as t:
+            rows = await t.all(
+                "SELECT * FROM events WHERE id > ? AND (? IS NULL OR type = ?) ORDER BY id",
+                (after_id, type_, type_),
+            )
+        return [to_event(row) for row in rows]
+
+    async def _experiments(self, where: str) -> list[Experiment]:
+        async with self._connection.reading() as t:
+            rows = await t.all(f"{SELECT_EXPERIMENT} {where} ORDER BY id")
+        return [to_experiment(row) for row in rows]

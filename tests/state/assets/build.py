@@ -1,0 +1,84 @@
+"""Make `schema_N.db`, the example of a study as this version of arl-tui writes it.
+
+Run once per released schema, from the repository's root, and commit the file:
+
+    python tests/state/assets/build.py
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import anyio
+
+from state.folder import StudyFolder
+from state.records import NewEpoch, NewExperiment, NewStudy, Outcome, Process
+from state.schema import current_version
+from state.store import Store
+
+BASELINE = "DEPTH = 2\nWIDTH = 64\n"
+BETTER = "DEPTH = 3\nWIDTH = 64\n"
+
+
+async def build(folder: StudyFolder) -> None:
+    """A study of five experiments: two of the baseline, a keep, a crash, one left running."""
+    study = NewStudy(name="example", seed=7, target_name="train.py", policy="random", settings={})
+    epoch = NewEpoch(
+        environment_digest="e" * 64,
+        budget=20.0,
+        clock="cpu",
+        device_model="CPU",
+        torch_version="2.13.0",
+        environment={"corpus": "sympy"},
+    )
+    async with Store.create(folder, study) as store:
+        await store.set_study_state("running")
+        await store.add_epoch(epoch)
+        first = NewExperiment(kind="baseline", source=BASELINE, seed=1, summary="baseline")
+        await store.enqueue(first, operation=None)
+        again = NewExperiment(kind="replicate", source=BASELINE, seed=2, subject_id=0)
+        await store.enqueue(again, operation=None)
+        for number, score in enumerate((2.41, 2.43)):
+            await store.start(number, slot=0, device="cpu:0")
+            outcome = Outcome(status="keep", val_bpb=score, seconds=20.0, peak_memory_mb=512.0)
+            await store.finish(number, outcome, log="ok\n", operation="observe")
+        await store.set_incumbent(0, score=2.42, sigma=0.01)
+        for number in range(3):
+            await store.enqueue(
+                NewExperiment(
+                    kind="candidate",
+                    source=BETTER if number == 0 else f"DEPTH = {number}\nWIDTH = 0\n",
+                    parent=BASELINE,
+                    parent_id=0,
+                    seed=10 + number,
+                    edit={"changes": [{"site": "DEPTH", "value": 3}]},
+                    diff="--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-DEPTH = 2\n+DEPTH = 3\n",
+                    summary="DEPTH 2 -> 3",
+                    policy="random",
+                    proposal_number=number,
+                    why="one step up",
+                ),
+                operation="ask",
+            )
+            process = Process(pid=4_000_000 + number, start_time=1, boot_id="none")
+            await store.start(2 + number, slot=0, device="cpu:0", process=process)
+        outcome = Outcome(status="discard", val_bpb=2.31, delta=-0.11, seconds=20.0)
+        await store.finish(2, outcome, curve=[(0.0, 1, 7.6), (1.0, 90, 4.2)], operation=None)
+        await store.promote(2, score=2.32, sigma=0.01, operation="tell")
+        await store.save_policy_state("a" * 64, 3)
+        crash = Outcome(status="crash", reason="ZeroDivisionError: division by zero")
+        await store.finish(3, crash, log="Traceback\n", operation="tell")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = StudyFolder(Path(temporary) / "study")
+        anyio.run(build, folder)
+        target = Path(__file__).parent / f"schema_{current_version()}.db"
+        shutil.copyfile(folder.database, target)
+
+
+if __name__ == "__main__":
+    main()
