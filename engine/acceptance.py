@@ -107,28 +107,27 @@ def judge(
         return Verdict("reject", "it no longer beats the incumbent")
     if not mine:
         return Verdict("confirm", "its gain is to be confirmed by fresh runs")
-    # The incumbent's side of the comparison matters as much: measure it once well, and lazily.
     gain = fmean(reference) - fmean(mine)
     if gain <= 0:
         return Verdict("reject", f"fresh runs show no gain ({-gain:+.4f})")
-    if len(theirs) < rule.incumbent_runs and runs.failures(incumbent_sha) < _FAILURES:
+    fresh = f"{len(mine)} fresh run{'s' if len(mine) > 1 else ''}"
+    if noise is not None:
+        spread = noise.sigma * math.sqrt(1 / len(mine) + 1 / len(reference))
+        needed = float(stdtrit(noise.freedom, 1 - rule.alpha)) * spread
+        if gain > needed:
+            reason = f"confirmed by {fresh}: {_sigmas(-gain, noise)}"
+            return Verdict("promote", reason, fmean(mine))
+        if len(mine) >= rule.max_confirmations:
+            return Verdict(
+                "reject",
+                f"{fresh}: {_sigmas(-gain, noise)}, within the noise "
+                f"(needs {_sigmas(-needed, noise)})",
+            )
+    # The incumbent's side of the comparison matters as much: it is measured well, but lazily.
+    few = len(mine) >= 2 and len(theirs) < rule.incumbent_runs
+    if few and runs.failures(incumbent_sha) < _FAILURES:
         return Verdict("replicate", "the incumbent is measured once more for a fair comparison")
-    if noise is None or len(mine) < 2:
-        return Verdict("confirm", "one fresh run shows a gain")
-    spread = noise.sigma * math.sqrt(1 / len(mine) + 1 / len(reference))
-    needed = float(stdtrit(noise.freedom, 1 - rule.alpha)) * spread
-    if gain > needed:
-        score = fmean(mine)
-        return Verdict(
-            "promote", f"confirmed by {len(mine)} fresh runs: {_sigmas(-gain, noise)}", score
-        )
-    if len(mine) >= rule.max_confirmations:
-        return Verdict(
-            "reject",
-            f"{len(mine)} fresh runs: {_sigmas(-gain, noise)}, within the noise "
-            f"(needs {_sigmas(-needed, noise)})",
-        )
-    return Verdict("confirm", f"{len(mine)} fresh runs leave it open")
+    return Verdict("confirm", f"{fresh} leave{'' if len(mine) > 1 else 's'} it open")
 
 
 def _sigmas(delta: float, noise: Noise) -> str:

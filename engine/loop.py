@@ -164,12 +164,14 @@ class Engine:
     async def _choose(self) -> Experiment | None:
         """What waits in the queue, or what the keep rule or the policy adds to it."""
         while self._ending is None:
+            reading = await self._stop_sign()
             if await self._decisions.measure_epoch():
-                await self._decisions.settle(await self._stop_sign() is None)
-            for experiment in await self._store.queue():
-                if experiment.id not in self._taken:
-                    self._taken.add(experiment.id)
-                    return experiment
+                await self._decisions.settle(reading is None)
+            if reading is None or reading.drain:
+                for experiment in await self._store.queue():
+                    if experiment.id not in self._taken:
+                        self._taken.add(experiment.id)
+                        return experiment
             if await self._store.incumbent() is None and self._taken:
                 return None  # the baseline's runs decide what comes next
             reading = await self._stop_sign()

@@ -24,12 +24,16 @@ class Facts:
 
 @dataclass(frozen=True)
 class Reading:
-    """One criterion now: the share of its limit that is used, and a sentence with numbers."""
+    """One criterion now: the share of its limit that is used, and a sentence with numbers.
+
+    `drain` says that what is queued already may still run, because the criterion has counted it.
+    """
 
     name: str
     used: float
     stop: bool
     sentence: str
+    drain: bool = False
 
 
 Criterion = Callable[[Facts], Reading]
@@ -68,7 +72,8 @@ def verdict(readings: Sequence[Reading]) -> Reading | None:
 def _count(name: str, limit: int, count: Callable[[Facts], int]) -> Criterion:
     def criterion(facts: Facts) -> Reading:
         done = count(facts)
-        return Reading(name, done / limit, done >= limit, f"{done} of {limit} {name} are done")
+        sentence = f"{done} of {limit} {name} are done"
+        return Reading(name, done / limit, done >= limit, sentence, drain=True)
 
     return criterion
 

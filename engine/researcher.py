@@ -48,6 +48,10 @@ class Researcher:
             await researcher._replay(entry, experiments[entry.experiment_id])
         return researcher
 
+    def state_dict(self) -> dict[str, object]:
+        """The policy's whole state."""
+        return self._policy.state_dict()
+
     def ask(self) -> Proposal:
         """The policy's next proposal."""
         proposal = self._policy.ask()
@@ -93,7 +97,7 @@ class Researcher:
 
     async def _save(self) -> None:
         log = await self._store.policy_log()
-        content = json.dumps(self._policy.state_dict(), sort_keys=True).encode()
+        content = json.dumps(self.state_dict(), sort_keys=True).encode()
         sha = blobs.write_blob(self._store.folder.policy, content)
         fault_point("state-written")
         await self._store.save_policy_state(sha, log[-1].seq)

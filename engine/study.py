@@ -24,7 +24,7 @@ from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.settings import Settings
-from env import sandbox
+from env import manifest, sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
@@ -63,31 +63,66 @@ async def run_study(
     Returns how it ended, and the signal that ended it or 0. Raises the errors of the rooms, each
     with one sentence for people: StoreError, DataError, DeviceError, EpochChanged, TargetError...
     """
-    target = None if folder.exists else read_target(settings.target.path)
-    if target is not None:  # say what is wrong with policy or target before anything is made
-        policy.make(settings.policy.name, target, settings.seed, **settings.policy.options)
+    if folder.exists:
+        with EngineLock(folder.lock):
+            return await _run_locked(folder, settings, announce, None, rebaseline)
+    # Whatever can be wrong is said before anything is made.
+    target = read_target(settings.target.path)
+    policy.make(settings.policy.name, target, settings.seed, **settings.policy.options)
+    conditions = await establish(settings, announce)
     folder.make()
     with EngineLock(folder.lock):
-        conditions = await establish(settings, announce)
-        async with _opened(folder, settings, target) as store:
-            await recover(store, announce)
-            async with anyio.create_task_group() as tasks:
-                executor = LocalExecutor(
-                    tasks, conditions.environment, conditions.confined, folder.scratch
-                )
-                engine = await prepare_engine(
-                    store, settings, conditions, executor, announce, target, rebaseline
-                )
-                watch = _SignalWatch(engine)
-                tasks.start_soon(watch.run)
-                tasks.start_soon(serve, folder.path, _handler(engine))
-                ending = await engine.run()
-                tasks.cancel_scope.cancel()
+        return await _run_locked(folder, settings, announce, (target, conditions), rebaseline)
+
+
+async def _run_locked(
+    folder: StudyFolder,
+    settings: Settings,
+    announce: Announce,
+    new: tuple[str, Conditions] | None,
+    rebaseline: bool,
+) -> tuple[Ending, int]:
+    """Run the study, which is ours: `new` has the target and conditions of one to be made."""
+    target = None if new is None or folder.exists else new[0]
+    async with _opened(folder, settings, target) as store:
+        conditions = (
+            new[1]
+            if new is not None
+            else await establish(settings, announce, await _known_environment(store, settings))
+        )
+        await recover(store, announce)
+        async with anyio.create_task_group() as tasks:
+            executor = LocalExecutor(
+                tasks, conditions.environment, conditions.confined, folder.scratch
+            )
+            engine = await prepare_engine(
+                store, settings, conditions, executor, announce, target, rebaseline
+            )
+            watch = _SignalWatch(engine)
+            tasks.start_soon(watch.run)
+            tasks.start_soon(serve, folder.path, _handler(engine))
+            ending = await engine.run()
+            tasks.cancel_scope.cancel()
     return ending, watch.received
 
 
-async def establish(settings: Settings, announce: Announce) -> Conditions:
-    """Slots, budget, environment and sandbox, as the settings ask and the machine allows."""
+async def _known_environment(store: Store, settings: Settings) -> Path | None:
+    """Where the study's environment lies, if the same data is asked for: it is frozen."""
+    epochs_so_far = await store.epochs()
+    recorded = (await store.study()).settings.get("data")
+    if not epochs_so_far or recorded != settings.data.model_dump(mode="json"):
+        return None
+    path = (epochs_so_far[-1].environment or {}).get("path")
+    return Path(path) if path and (Path(path) / manifest.MANIFEST).exists() else None
+
+
+async def establish(
+    settings: Settings, announce: Announce, known: Path | None = None
+) -> Conditions:
+    """Slots, budget, environment and sandbox, as the settings ask and the machine allows.
+
+    `known` is the folder of an environment that is prepared already.
+    """
     slots = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
     confined = sandbox.detect(settings.sandbox)
     if settings.sandbox == "required" and confined.bwrap is None:
@@ -106,7 +141,10 @@ async def establish(settings: Settings, announce: Announce) -> Conditions:
         data = {"step": progress.step, "fraction": progress.fraction}
         announce(EngineEvent("preparing", f"Preparing data: {progress.step}", data))
 
-    environment = await preparation.prepare(settings.data, show)
+    if known is not None:
+        environment = manifest.load(known)
+    else:
+        environment = await preparation.prepare(settings.data, show)
     return Conditions(slots, budget_for(settings, slots), environment, confined)
 
 
@@ -218,6 +256,7 @@ def _epoch(conditions: Conditions) -> NewEpoch:
         torch_version=version("torch"),
         environment={
             "name": environment.name,
+            "path": str(environment.path),
             "corpus": environment.corpus,
             "vocab_size": environment.vocab_size,
             "seq_len": environment.seq_len,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -92,27 +93,43 @@ async def connect(path: Path) -> AsyncIterator[Connection]:
 
     Raises StoreCorrupt, StoreNewer, StoreBusy or StoreError.
     """
+    workers: list[threading.Thread] = []
+
+    def open_database(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        workers.append(threading.current_thread())
+        return sqlite3.Connection(*args, **kwargs)
+
     try:
         db = await aiosqlite.connect(
-            _uri(path), uri=True, isolation_level=None, timeout=schema.BUSY_TIMEOUT
+            _uri(path),
+            uri=True,
+            isolation_level=None,
+            timeout=schema.BUSY_TIMEOUT,
+            factory=open_database,
         )
-    except sqlite3.Error as error:
-        raise from_sqlite(error, path) from error
-    try:
         try:
             await _prepare(db, path)
-        except sqlite3.Error as error:
-            raise from_sqlite(error, path) from error
-        yield Connection(db, path)
+            yield Connection(db, path)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _close(db)
+    except sqlite3.Error as error:
+        raise from_sqlite(error, path) from error
     finally:
-        with anyio.CancelScope(shield=True):
-            try:
-                # Leave one plain file behind; a viewer that is reading just now may prevent it.
-                await db.execute("PRAGMA busy_timeout = 200")
-                await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-            except (sqlite3.Error, ValueError):
-                pass
-            await db.close()
+        # aiosqlite answers a moment before its thread ends; a few microseconds remain.
+        for worker in workers:
+            worker.join()
+
+
+async def _close(db: aiosqlite.Connection) -> None:
+    try:
+        # Leave one plain file behind; a viewer that is reading just now may prevent it.
+        await db.execute("PRAGMA busy_timeout = 200")
+        await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    except (sqlite3.Error, ValueError):
+        pass
+    finally:
+        await db.close()
 
 
 async def _prepare(db: aiosqlite.Connection, path: Path) -> None:

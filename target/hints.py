@@ -33,7 +33,7 @@ def parse(comment: str, line: int) -> Hints:
     mark = _MARK.search(comment)
     if mark is None:
         return Hints(comment=comment)
-    hint, rest = mark["hint"].strip(), comment[: mark.start()].strip()
+    hint, rest = mark["hint"].strip(), comment[: mark.start()].strip("# \t")
     word = hint.partition(" ")[0]
     if word == "frozen":
         return Hints(frozen=True, comment=rest)

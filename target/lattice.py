@@ -161,9 +161,10 @@ def _floats(name: str, size: float) -> tuple[Shape, list[int | float]]:
             return "ratio", list(_RATIOS)
     if size == 0:
         return "log", [0.0, *_logarithmic(_LEAST, 1e6)]
-    zero = [0.0] if _may_be_zero(name) else []
-    least = min(_LEAST, size / 4) if zero else size * 1e-6
-    return "log", [*zero, *_logarithmic(least, size * 1e6)]
+    if not _may_be_zero(name):
+        return "log", _logarithmic(size * 1e-6, size * 1e6)
+    least = next((floor for floor in (_LEAST, 1e-5) if size >= floor), size / 4)
+    return "log", [0.0, *_logarithmic(least, size * 1e6)]
 
 
 def _may_be_zero(name: str) -> bool:

@@ -41,7 +41,7 @@ def told() -> Iterator[None]:
         found = _lone(error)
         for kind, code in _CODES:
             if isinstance(found, kind):
-                raise CommandError(str(found), code) from error
+                raise CommandError(_sentence(str(found)), code) from error
         raise found from error
 
 
@@ -50,3 +50,11 @@ def _lone(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    text = text.strip()
+    if text.split(" ", 1)[0].isalpha():  # not the name of a file or a key
+        text = text[:1].upper() + text[1:]
+    return text + ("" if text.endswith(".") else ".")

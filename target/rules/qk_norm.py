@@ -22,8 +22,9 @@ def find(script: Script) -> list[Found]:
     found: list[Found] = []
     seen: set[Function] = set()
     for node in script.nodes:
-        function = script.function(node)
-        if function is None or function in seen or (pair := _attends(node)) is None:
+        pair = _attends(node)
+        function = script.function(node) if pair else None
+        if pair is None or function is None or function in seen:
             continue
         seen.add(function)
         norms = _norms(script, function, *pair)
@@ -143,6 +144,8 @@ def _place(script: Script, function: Function, stmt: ast.stmt, needed: set[str])
     """The outermost statement before attention where query and key are both known."""
     known = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
     top = path_to(script, stmt)[0]
+    if top not in function.body:  # attention in a decorator or a default value
+        return None
     for before in function.body[: function.body.index(top)]:
         bound = (n for n in ast.walk(before) if isinstance(n, ast.Name))
         known |= {name.id for name in bound if isinstance(name.ctx, ast.Store)}

@@ -1,0 +1,111 @@
+"""A killed engine loses nothing, does nothing twice, and goes on as if it had never been killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.faults import POINTS
+from state.folder import StudyFolder
+from state.read import Reader
+
+SCRIPT = Path(__file__).with_name("toy_study.py")
+LIMIT = 16
+# These belong to trials in processes of their own: see test_crash_real.py.
+OF_TRIALS = {"spawned", "training", "reported", "trained", "scoring"}
+
+
+def start(folder: Path, fault: str = "", slots: int = 1) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-P", str(SCRIPT), str(folder), str(LIMIT), str(slots)]
+    environment = dict(os.environ) | ({"ARL_FAULT": fault} if fault else {})
+    return subprocess.Popen(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(folder: Path, slots: int = 1) -> list[list[object]]:
+    process = start(folder, slots=slots)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[list[object]]:
+    return finish(tmp_path_factory.mktemp("whole") / "study")
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in OF_TRIALS])
+def test_killed_at_a_fault_point_it_goes_on_exactly(
+    point: str, tmp_path: Path, uninterrupted: list[list[object]]
+) -> None:
+    folder = tmp_path / "study"
+    count = 1 if point in ("finishing", "settled") else 2
+    killed = start(folder, f"{point}:{count}")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, f"the fault point {point} was never reached"
+    assert finish(folder) == uninterrupted
+
+
+def test_killed_again_and_again_it_goes_on_exactly(
+    tmp_path: Path, uninterrupted: list[list[object]]
+) -> None:
+    folder = tmp_path / "study"
+    kill_at_random(folder, times=3, seed=1)
+    assert finish(folder) == uninterrupted
+    check_record(folder)
+
+
+@pytest.mark.soak
+def test_killed_fifty_times_at_random(tmp_path: Path, uninterrupted: list[list[object]]) -> None:
+    kills = 0
+    for round_ in range(100):
+        folder = tmp_path / f"study{round_}"
+        kills += kill_at_random(folder, times=4, seed=round_)
+        assert finish(folder) == uninterrupted
+        check_record(folder)
+        if kills >= 50:
+            return
+    pytest.fail("the engine ended too soon to be killed")
+
+
+def test_killed_with_several_slots_it_equals_a_replay_of_its_record(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    for point in ("recorded:4", "asked:3", "told:6"):
+        start(folder, point, slots=3).communicate(timeout=60)
+    rows = finish(folder, slots=3)
+    assert [row[0] for row in rows] == list(range(LIMIT))
+    check_record(folder)
+
+
+def kill_at_random(folder: Path, times: int, seed: int) -> int:
+    """Kill engines after random times; returns how many did not end by themselves before."""
+    rng = random.Random(seed)
+    kills = 0
+    for _ in range(times):
+        process = start(folder)
+        time.sleep(rng.uniform(0.6, 1.6))
+        process.kill()
+        process.communicate(timeout=60)
+        kills += process.returncode == -signal.SIGKILL
+    return kills
+
+
+def check_record(folder: Path) -> None:
+    """Nothing is lost and nothing is there twice."""
+    with Reader(StudyFolder(folder)) as reader:
+        history = reader.history()
+        assert [e.id for e in history] == list(range(len(history)))
+        assert all(e.ended for e in history)
+        assert len({e.proposal_number for e in history if e.kind == "candidate"}) == sum(
+            e.kind == "candidate" for e in history
+        )
+        assert reader.status().state == "finished"

@@ -1,0 +1,126 @@
+"""Runs a study whose trials are a function of source and seed: a whole engine in one second.
+
+    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS]
+
+It ends with one line of JSON per experiment on stdout. Tests start it as a process to kill it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import anyio
+
+from engine.events import EngineEvent
+from engine.executor import Budget, CurvePoint, Slot, TrialRequest, TrialResult
+from engine.in_process import InProcessExecutor
+from engine.recovery import recover
+from engine.settings import Settings, validate
+from engine.study import Conditions, prepare_engine
+from env.manifest import Environment
+from env.sandbox import Sandbox
+from state.folder import StudyFolder
+from state.lock import EngineLock
+from state.records import NewStudy
+from state.store import Store
+from target.sites import find_sites
+
+TARGET = """\
+DEPTH = 4
+WIDTH = 64
+LR = 0.01
+WARMUP = 0.0
+
+
+def build_model(vocab_size, seq_len):
+    return None
+
+
+def train(model, run):
+    pass
+"""
+
+ENVIRONMENT = Environment(
+    path=Path("/nowhere"),
+    name="toy",
+    digest="0" * 64,
+    data_digest="0" * 64,
+    code_digest="0" * 64,
+    corpus="toy",
+    vocab_size=16,
+    seq_len=8,
+    bos_id=0,
+    dtype="uint16",
+    rows={"train": 1, "val": 1, "sealed": 1},
+    text_bytes={"val": 8},
+    unigram_bpb=4.0,
+)
+
+
+def noise(source: str, seed: int) -> float:
+    """A repeatable number from -1 to 1."""
+    digest = hashlib.sha256(f"{seed}:{source}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**63 - 1
+
+
+def trial(request: TrialRequest) -> TrialResult:
+    """Deep, narrow and fast-learning is better; some candidates fail."""
+    values = {site.name: site.value for site in find_sites(request.source)}
+    if values["WIDTH"] > 256:
+        return TrialResult("oom", "it used more than 1.0 GiB of memory")
+    score = 2.0 - 0.05 * values["DEPTH"] + 0.001 * values["WIDTH"] - 2.0 * values["LR"]
+    score += 0.01 * noise(request.source, request.seed)
+    curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
+    return TrialResult(
+        "scored", val_bpb=score, seconds=5.0, wall_seconds=5.0, steps=5, curve=curve, log="hello"
+    )
+
+
+def settings(limit: int) -> Settings:
+    """The study's settings."""
+    limits = {"max_experiments": limit, "min_disk_gb": 0}
+    return validate({"seed": 5, "policy": {"name": "local"}, "limits": limits})
+
+
+async def run(folder: StudyFolder, limit: int, slots: int) -> None:
+    """Run or continue the study."""
+    chosen = settings(limit)
+    new = None if folder.exists else TARGET
+    study = NewStudy(
+        name="toy", seed=5, target_name="train.py", policy="local", settings=chosen.model_dump()
+    )
+    opened = Store.open(folder) if new is None else Store.create(folder, study)
+    conditions = Conditions(
+        tuple(Slot(number, "cpu", 1, 1 << 30) for number in range(slots)),
+        Budget(5, "steps"),
+        ENVIRONMENT,
+        Sandbox(None),
+    )
+
+    def say(event: EngineEvent) -> None:
+        print(f"{event.type}: {event.sentence}", file=sys.stderr)
+
+    async with opened as store:
+        await recover(store, say)
+        executor = InProcessExecutor(trial)
+        engine = await prepare_engine(store, chosen, conditions, executor, say, new, False)
+        await engine.run()
+        for e in await store.experiments():
+            row = [e.id, e.kind, e.parent_id, e.subject_id, e.source_sha, e.seed, e.status]
+            print(json.dumps([*row, e.reason, e.val_bpb, e.delta, e.summary, e.proposal_number]))
+
+
+def main() -> None:
+    """Take the study's lock and run it."""
+    folder = StudyFolder(Path(sys.argv[1]).absolute())
+    folder.make()
+    slots = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    with EngineLock(folder.lock):
+        anyio.run(run, folder, int(sys.argv[2]), slots)
+
+
+if __name__ == "__main__":
+    main()
