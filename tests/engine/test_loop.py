@@ -20,6 +20,7 @@ from engine.in_process import InProcessExecutor, InProcessJob
 from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
+from engine.settings import Target
 from engine.study import Conditions, prepare_engine
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
@@ -50,7 +51,9 @@ class Bench:
     ) -> Ending:
         tables = {"max_experiments": limit, "min_disk_gb": 0, **limits}
         settings = self.toy.settings(limit)
-        settings = settings.model_copy(update={"limits": settings.limits.model_copy(update=tables)})
+        chosen = settings.limits.model_copy(update=tables)
+        target = Target(path=str(self.target))
+        settings = settings.model_copy(update={"limits": chosen, "target": target})
         new = None if self.folder.exists else self.toy.TARGET
         study = NewStudy(name="toy", seed=5, target_name="train.py", policy="local")
         opened = Store.open(self.folder) if new is None else Store.create(self.folder, study)
