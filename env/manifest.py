@@ -23,7 +23,9 @@ DATA_FILES = (CONSTANTS, TOKENIZER, TRAIN, SEALED, TOKEN_BYTES, VAL)
 
 _CODE = Path(__file__).parent
 # Every other module of env runs while experiments run. A new module is frozen unless named here.
-_PREPARATION = frozenset({"corpus.py", "packing.py", "prepare.py", "sources.py", "tokenizer.py"})
+_PREPARATION = frozenset(
+    {"build.py", "corpus.py", "packing.py", "prepare.py", "sources.py", "tokenizer.py"}
+)
 
 
 @dataclass(frozen=True, slots=True)

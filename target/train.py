@@ -1,4 +1,3 @@
-# mypy: ignore-errors
 """A small GPT, trained with Muon and AdamW: the script that the agent edits.
 
 Everything in this file may change, except the names and arguments of `build_model` and `train`.
@@ -13,7 +12,7 @@ from torch import nn
 DEPTH = 1  # transformer blocks
 WIDTH = 64  # size of the residual stream
 HEAD_DIM = 32  # size of an attention head
-MLP_RATIO = 4  # hidden size of the MLP, in widths
+MLP_RATIO = 2  # hidden size of the MLP, in widths
 ROPE_BASE = 10000.0  # wavelength base of the rotary embeddings
 LOGIT_CAP = 30.0  # logits are squashed smoothly into -cap..cap
 EMBED_STD = 1.0  # spread of the token embeddings at the start
