@@ -1,4 +1,4 @@
-"""The steps that fill one environment folder.
+"""Builds an environment folder, step by step.
 
 The work happens in `<name>.partial/`: each finished step leaves its files and a record of their
 sums, so that a killed run goes on at the first unfinished step. The last act is one rename.

@@ -1,40 +1,26 @@
-"""Build an environment folder once: `python -P -m env.prepare`.
-
-The work happens in `<name>.partial/`: each finished step leaves its files and a record of their
-sums, so that a killed run goes on at the first unfinished step. The last act is one rename.
-"""
+"""Prepare an environment once: `python -P -m env.prepare`."""
 
 import argparse
 import errno
 import fcntl
 import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from env import manifest
-from env.corpus import Corpus, Split, SympyCorpus, name_key
+from env.build import Build, Progress
+from env.corpus import Corpus, SympyCorpus
 from env.errors import DataError, DiskFullError
-from env.manifest import CONSTANTS, MANIFEST, TOKEN_BYTES, TOKENIZER, Environment
-from env.packing import (
-    encoded,
-    pack,
-    spread,
-    target_counts,
-    unigram_bpb,
-    write_rows,
-)
-from env.shards import new_file, open_rows, sync_folder
+from env.manifest import Environment
 from env.sources import folder_corpus, hub_corpus
-from env.tokenizer import SMALLEST_VOCAB, Tokenizer
+from env.tokenizer import SMALLEST_VOCAB
 
 VOCAB_SIZE = 2048
 SEQ_LEN = 256
