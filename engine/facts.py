@@ -10,6 +10,8 @@ from engine.oracle import Facts
 from state.records import Event
 from state.store import Store
 
+ENGINE_STARTED = "engine started"  # the type of an event
+
 
 class FactReader:
     """Reads the facts of a study; knows for how long earlier engines ran it."""
@@ -36,23 +38,19 @@ class FactReader:
 
 
 def hours_run(events: list[Event]) -> float:
-    """Hours between each `running` and the last event of that run: a killed engine says no more."""
-    hours, since, last = 0.0, None, None
+    """Hours from the start of each engine to its end: the last event, if it was killed."""
+    seconds, since, last = 0.0, None, None
     for event in events:
         at = datetime.fromisoformat(event.at)
-        state = event.data.get("state") if event.type == "state" else None
-        if state == "running" and since is None:
+        ended = event.type == "state" and event.data["state"] in ("stopped", "finished")
+        if event.type == ENGINE_STARTED:
+            if since is not None and last is not None:
+                seconds += (last - since).total_seconds()
             since = at
-        elif state == "running" and since is not None and event.data.get("reason") == STARTED:
-            hours += ((last or since) - since).total_seconds() / 3600
-            since = at
-        elif state in ("stopped", "finished") and since is not None:
-            hours += (at - since).total_seconds() / 3600
+        elif ended and since is not None:
+            seconds += (at - since).total_seconds()
             since = None
         last = at
     if since is not None and last is not None:
-        hours += (last - since).total_seconds() / 3600
-    return hours
-
-
-STARTED = "an engine started"
+        seconds += (last - since).total_seconds()
+    return seconds / 3600

@@ -25,7 +25,7 @@ from engine.executor import (
     Slot,
     TrialRequest,
 )
-from engine.facts import STARTED, FactReader
+from engine.facts import ENGINE_STARTED, FactReader
 from engine.faults import fault_point
 from state.records import Experiment, Process
 from state.store import Store
@@ -105,7 +105,8 @@ class Engine:
 
     async def run(self) -> Ending:
         """Run until the end. Raises BaselineFailed."""
-        await self._store.set_study_state("running", STARTED)
+        await self._store.event(ENGINE_STARTED)
+        await self._store.set_study_state("running")
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._consult_oracle, name="oracle")

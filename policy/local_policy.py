@@ -19,6 +19,6 @@ class LocalPolicy(SearchPolicy):
         return lattice.span(site, 2)
 
 
-def make(source: str, seed: int, *, sealed: bool = True) -> Policy:
+def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
     """Local search over the script's sites."""
     return LocalPolicy(source, seed, sealed=sealed)

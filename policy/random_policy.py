@@ -19,6 +19,6 @@ class RandomPolicy(SearchPolicy):
         return lattice.span(site)
 
 
-def make(source: str, seed: int, *, sealed: bool = True) -> Policy:
+def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
     """Random search over the script's sites."""
     return RandomPolicy(source, seed, sealed=sealed)

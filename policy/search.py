@@ -18,6 +18,7 @@ from policy.contract import (
     propose,
     require_sites,
 )
+from target import gate
 from target.edit import Change, Edit, change
 from target.literal import Value
 from target.sites import Site, find_sites
@@ -40,7 +41,10 @@ class SearchPolicy(Policy):
     that is resumed makes the same later proposals.
     """
 
-    def __init__(self, source: str, seed: int, *, sealed: bool = True) -> None:
+    def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
+        """`sealed`: candidates need the entry points; None: if the script as given has them."""
+        if sealed is None:
+            sealed = gate.check(source) is None
         require_sites(source, sealed=sealed)
         self._seed = seed
         self._sealed = sealed

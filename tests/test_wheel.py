@@ -1,4 +1,4 @@
-"""The wheel holds everything: a `.gitignore` line such as `env/` would silently leave a room out."""
+"""The wheel holds everything: a `.gitignore` line such as `env/` would leave a room out."""
 
 from __future__ import annotations
 

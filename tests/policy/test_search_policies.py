@@ -200,15 +200,21 @@ def test_five_hundred_sites(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "says"),
-    [(ENTRY, "no sites"), ("A = (\n", "does not parse"), ("A = 1\n", "no function build_model")],
+    [(ENTRY, "no sites"), ("A = (\n", "does not parse")],
 )
 def test_a_script_that_cannot_be_searched_is_refused(name: str, source: str, says: str) -> None:
     with pytest.raises(PolicyError, match=says):
         policy.make(name, source, 0)
 
 
-def test_a_command_target_needs_no_entry_points(name: str) -> None:
-    assert policy.make(name, "A = 1\n", 0, sealed=False).ask().source != "A = 1\n"
+def test_a_sealed_target_needs_its_entry_points(name: str) -> None:
+    with pytest.raises(PolicyError, match="no function build_model"):
+        policy.make(name, "A = 1\n", 0, sealed=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"sealed": False}])
+def test_any_other_script_needs_no_entry_points(name: str, options: dict[str, bool]) -> None:
+    assert policy.make(name, "A = 1\n", 0, **options).ask().source != "A = 1\n"
 
 
 def test_the_state_of_another_policy_is_refused() -> None:
