@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 
 from engine.decisions import trial_seed
-from engine.events import Announce
+from engine.events import Announce, EngineEvent
 from engine.executor import Listener, TrialRequest, TrialResult
 from engine.local import LocalExecutor
 from engine.settings import Settings
@@ -35,6 +35,17 @@ async def run_attempt(text: str, settings: Settings, announce: Announce) -> Tria
                 budget=conditions.budget,
                 slot=conditions.slots[0],
             )
-            job = await executor.submit(request, Listener())
+            data = {"id": 0, "kind": "candidate"}
+            listener = Listener(
+                on_phase=lambda phase: announce(
+                    EngineEvent("phase", phase, data | {"phase": phase})
+                ),
+                on_report=lambda point: announce(
+                    EngineEvent(
+                        "report", "", data | {"progress": point.progress, "loss": point.loss}
+                    )
+                ),
+            )
+            job = await executor.submit(request, listener)
             result = await job.result()
     return result

@@ -92,9 +92,11 @@ class Decisions:
     async def measure_epoch(self) -> bool:
         """Name the epoch's incumbent once its first runs have ended; False while they run.
 
-        Raises BaselineFailed.
+        Later runs of the incumbent refine its score. Raises BaselineFailed.
         """
-        if await self._store.incumbent() is not None:
+        incumbent = await self._store.incumbent()
+        if incumbent is not None:
+            await self._refine(incumbent)
             return True
         epoch = (await self._store.epochs())[-1]
         experiments = await self._store.experiments()
@@ -122,6 +124,16 @@ class Decisions:
             )
         )
         return True
+
+    async def _refine(self, incumbent: Incumbent) -> None:
+        """Record the incumbent's mean again when it was re-run."""
+        experiments = await self._store.experiments()
+        runs = Runs(experiments, incumbent.epoch_id)
+        fresh = runs.fresh(experiments[incumbent.experiment_id].source_sha)
+        if fresh and fmean(fresh) != incumbent.score:
+            await self._store.set_incumbent(
+                incumbent.experiment_id, score=fmean(fresh), sigma=_sigma(runs.noise())
+            )
 
     async def _settle(self, candidate: Experiment, incumbent: Incumbent, may: bool) -> None:
         experiments = await self._store.experiments()

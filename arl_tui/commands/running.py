@@ -106,7 +106,9 @@ def attempt(
     from arl_tui.commands.failures import told
 
     with told():
+        from arl_tui.headless import Headless as Printer
         from engine.attempt import run_attempt
+        from engine.events import EngineEvent
         from engine.settings import validate
         from target import source
 
@@ -118,7 +120,14 @@ def attempt(
         }
         settings = validate(_layers({}, asked), _origin())
         text = source.read(file.expanduser())
-        result = _blocking(partial(run_attempt, text, settings, _tell_warning))
+        with Printer(as_json=False) as printer:
+
+            def announce(event: EngineEvent) -> None:
+                printer.bar_only(event)
+                if event.type == "warning":
+                    narrate(event.sentence)
+
+            result = _blocking(partial(run_attempt, text, settings, announce))
     if as_json:
         emit_json(
             {
@@ -195,11 +204,6 @@ def _origin() -> str:
     from engine.settings import FILE
 
     return f"{FILE} or the command line" if Path(FILE).exists() else "the command line"
-
-
-def _tell_warning(event: Any) -> None:
-    if event.type in ("warning", "preparing") and event.data.get("fraction", 0.0) == 0.0:
-        narrate(event.sentence)
 
 
 def _blocking(main: Any) -> Any:

@@ -108,6 +108,9 @@ async def test_it_runs_to_its_limit_and_keeps_what_beats_the_noise(bench: Bench)
     assert now.baseline is not None
     assert now.best is not None
     assert now.best < now.baseline
+    best = rows[now.best_id]
+    fresh = [row.val_bpb for row in rows if row.kind != "candidate" and row.subject_id == best.id]
+    assert now.best == pytest.approx(sum(fresh) / len(fresh))
     assert {row.parent_id for row in rows if row.kind == "candidate"} - {None} >= {0, kept[0].id}
 
 
