@@ -79,6 +79,30 @@ class _Heard:
     saved: messages.Saved | None = None
 
 
+class _Curve:
+    """A loss curve, thinned evenly when it grows long; its last point is always there."""
+
+    def __init__(self) -> None:
+        self._kept: list[CurvePoint] = []
+        self._last: CurvePoint | None = None
+        self._stride = 1
+        self._seen = 0
+
+    def add(self, point: CurvePoint) -> None:
+        self._last = point
+        if self._seen % self._stride == 0:
+            self._kept.append(point)
+        self._seen += 1
+        if len(self._kept) >= CURVE_POINTS:
+            del self._kept[1::2]
+            self._stride *= 2
+
+    def points(self) -> tuple[CurvePoint, ...]:
+        last = self._last
+        missing = last is not None and (not self._kept or self._kept[-1] is not last)
+        return (*self._kept, last) if missing and last is not None else tuple(self._kept)
+
+
 class _Trial:
     def __init__(
         self,
@@ -93,7 +117,7 @@ class _Trial:
         self._environment = environment
         self._sandbox = confined
         self._scratch = scratch
-        self._curve: list[CurvePoint] = []
+        self._curve = _Curve()
         self._heard = _Heard()
 
     async def run(self) -> TrialResult:
@@ -103,7 +127,7 @@ class _Trial:
             trained = await self._train(folder)
             return await self._score(folder, trained) if trained.status == "scored" else trained
         except SupervisorError as error:
-            return TrialResult("crash", str(error), curve=tuple(self._curve))
+            return TrialResult("crash", str(error), curve=self._curve.points())
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -127,7 +151,7 @@ class _Trial:
             startup_seconds=end.startup_seconds,
             steps=steps,
             peak_memory_mb=peak,
-            curve=tuple(self._curve),
+            curve=self._curve.points(),
             log=end.log,
         )
 
@@ -157,8 +181,7 @@ class _Trial:
         heard = self._heard
         if isinstance(body, messages.Report):
             point = CurvePoint(body.progress, body.step, body.loss)
-            if len(self._curve) < CURVE_POINTS:
-                self._curve.append(point)
+            self._curve.add(point)
             self._listener.on_report(point)
             fault_point("reported")
         elif isinstance(body, messages.Ready):
@@ -173,7 +196,8 @@ class _Trial:
             heard.failed = heard.failed or body
 
     def _steps(self) -> int:
-        return self._curve[-1].step if self._curve else 0
+        points = self._curve.points()
+        return points[-1].step if points else 0
 
 
 def _verdict(end: messages.Exit, heard: _Heard, memory_bytes: int) -> tuple[TrialStatus, str]:

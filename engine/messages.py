@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 MESSAGE_BYTES = 8 << 20  # the longest line that is read from a supervisor
 
-Reason = Annotated[str, Field(max_length=2000)]
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+# A reason is shown on terminals: no control characters.
+Reason = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -46,7 +52,7 @@ class Saved(_Message):
     """The weights are delivered."""
 
     type: Literal["saved"]
-    peak_memory_mb: float = Field(ge=0, allow_inf_nan=False)
+    peak_memory_mb: float = Field(ge=0, le=1e9)
 
 
 class Failed(_Message):
@@ -85,10 +91,10 @@ class Forwarded(_Message):
 
 
 class Unstartable(_Message):
-    """The command could not be started."""
+    """The command could not be run."""
 
     type: Literal["failed"]
-    reason: str
+    reason: Reason
 
 
 class Exit(_Message):
@@ -96,13 +102,13 @@ class Exit(_Message):
 
     type: Literal["exit"]
     kind: Literal["exited", "crash", "oom", "timeout", "interrupted"]
-    reason: str
+    reason: Reason
     clean: bool
     startup_seconds: Seconds
     wall_seconds: Seconds
     clock_seconds: Seconds
     total_seconds: Seconds
-    peak_memory_mb: float = Field(ge=0)
+    peak_memory_mb: float = Field(ge=0, allow_inf_nan=False)
     left: int = Field(ge=0)
     log: str
 

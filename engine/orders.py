@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ WEIGHTS_BYTES = 16 << 30
 SCRATCH_BYTES = 2 << 30
 MAX_PROCESSES = 256
 FINISH_SECONDS = 30.0
+# The clock runs on while weights are handed in; this much more is allowed for it.
+FINISH_GRACE = 2.0
+FINISH_BYTES_PER_SECOND = 50e6
 _ADDRESS_SPACE_SLACK = 8 << 30  # libraries that are mapped and never touched
 _LOGITS_BYTES = 64 << 20  # of shared memory for one batch of logits
 
@@ -34,14 +38,21 @@ def train(
         **_surroundings(slot.device, slot.threads, confined, folder),
         "files": {"weights": (str(folder / "weights"), "w")},
         "train": str(environment.train),
-        "clock": {"kind": budget.clock, "budget": budget.seconds, "limit": budget.limit},
+        "accepts": ("saved", "failed"),
+        "clock": {
+            "kind": budget.clock,
+            "budget": budget.seconds,
+            "limit": budget.limit,
+            "finish_grace": FINISH_GRACE,
+            "finish_bytes_per_second": FINISH_BYTES_PER_SECOND,
+        },
         "startup_seconds": budget.startup_seconds,
         "wall_cap": budget.cap,
         "finish_seconds": FINISH_SECONDS,
         "memory_bytes": slot.memory_bytes,
         "max_processes": MAX_PROCESSES,
         "log_bytes": LOG_BYTES,
-        "rlimits": _rlimits(slot.device, slot.memory_bytes),
+        "rlimits": _rlimits(slot.device, slot.memory_bytes, folder),
         "config": {
             "source": request.source,
             "seed": request.seed,
@@ -75,17 +86,16 @@ def score(
         "argv": [sys.executable, "-P", "-m", "env.scorer", "{channel}"],
         **surroundings,
         "files": {},
-        "train": None,
+        "accepts": ("scored", "failed"),
         "clock": None,
         "startup_seconds": seconds,
-        "wall_cap": seconds,
-        "finish_seconds": seconds,
         "memory_bytes": slot.memory_bytes,
         "max_processes": MAX_PROCESSES,
         "log_bytes": LOG_BYTES,
         "rlimits": {"core": 0},
         "config": {
             "source": request.source,
+            "seed": request.seed,
             "weights": str(folder / "weights"),
             "weights_bytes": WEIGHTS_BYTES,
             "shard": str(environment.val),
@@ -99,7 +109,7 @@ def score(
             "model_argv": confined.wrap(model_argv, slot.device, SCRATCH_BYTES),
             "model_env": surroundings["env"],
             "model_cwd": surroundings["cwd"],
-            "model_rlimits": _rlimits(slot.device, slot.memory_bytes),
+            "model_rlimits": _rlimits(slot.device, slot.memory_bytes, folder),
         },
     }
 
@@ -120,8 +130,10 @@ def _surroundings(device: str, threads: int, confined: Sandbox, folder: Path) ->
     }
 
 
-def _rlimits(device: str, memory_bytes: int) -> dict[str, int]:
-    limits = {"core": 0, "nofile": 4096, "fsize": WEIGHTS_BYTES}
+def _rlimits(device: str, memory_bytes: int, folder: Path) -> dict[str, int]:
+    # Weights must not fill the disk that the study's database lies on.
+    largest = min(WEIGHTS_BYTES, shutil.disk_usage(folder).free // 2)
+    limits = {"core": 0, "nofile": 4096, "fsize": largest}
     if not device.startswith("cuda"):  # CUDA reserves far more address space than it uses
         limits["as"] = math.ceil(memory_bytes + _ADDRESS_SPACE_SLACK)
     return limits

@@ -87,10 +87,10 @@ class Acceptance(_Table):
     """How sure a gain must be before it is kept."""
 
     replicates: Annotated[int, Field(ge=1, le=16)] = 2  # re-runs of the baseline at the start
-    incumbent_runs: Annotated[int, Field(ge=2, le=32)] = 5  # to compare a candidate with
-    max_confirmations: Annotated[int, Field(ge=1, le=16)] = 4
-    screen: NotNegative = 1.4  # gain, in sigma, that is worth a confirmation
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01  # of a false promotion, per look
+    incumbent_runs: Annotated[int, Field(ge=2, le=32)] = 8  # at most, when a test asks for them
+    max_confirmations: Annotated[int, Field(ge=1, le=16)] = 4  # fresh runs of a candidate
+    screen: NotNegative = 1.4  # gain, in sigma, that is worth a test
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.06  # of any false promotion in a study
 
 
 class Settings(_Table):

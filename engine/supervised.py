@@ -34,13 +34,16 @@ async def supervise(
     `hear` gets each valid message of the command. Cancelled, it cuts the lifeline and still waits
     until everything has ended.
     """
-    process = await anyio.open_process(
-        [sys.executable, "-P", "-m", "env.supervisor"],
-        cwd="/",
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"},
-        stderr=None,
-        start_new_session=True,
-    )
+    try:
+        process = await anyio.open_process(
+            [sys.executable, "-P", "-m", "env.supervisor"],
+            cwd="/",
+            env=_environment(),
+            stderr=None,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SupervisorError(f"no supervisor process could be started: {error}") from error
     assert process.stdin is not None
     assert process.stdout is not None
     reader = BufferedByteReceiveStream(process.stdout)
@@ -51,6 +54,8 @@ async def supervise(
         await process.stdin.send(json.dumps(order).encode() + b"\n")
         fault_point("spawned")
         return await _listen(reader, hear)
+    except (anyio.BrokenResourceError, OSError) as error:
+        raise SupervisorError("a supervisor process ended unexpectedly") from error
     finally:
         with anyio.CancelScope(shield=True):
             await _close(process)
@@ -74,9 +79,17 @@ async def _listen(reader: BufferedByteReceiveStream, hear: Callable[[Any], None]
 async def _close(process: anyio.abc.Process) -> None:
     """Cut the lifeline; the supervisor kills what is left and ends."""
     assert process.stdin is not None
+    assert process.stdout is not None
     with anyio.move_on_after(END_SECONDS):
         await process.stdin.aclose()
+        await process.stdout.aclose()  # or it would wait for a reader of its last words
         await process.wait()
     if process.returncode is None:
         process.kill()
     await process.aclose()
+
+
+def _environment() -> dict[str, str]:
+    passed = ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONUSERBASE")
+    own = {name: os.environ[name] for name in passed if name in os.environ}
+    return own | {"PYTHONDONTWRITEBYTECODE": "1"}

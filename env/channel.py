@@ -1,4 +1,4 @@
-"""The two ends of the channel inside a trial or a model process: one JSON object per line."""
+"""The end of the channel inside a child: one JSON object per line, over an inherited socket."""
 
 from __future__ import annotations
 
@@ -10,38 +10,56 @@ from typing import Any
 
 
 class Channel:
-    """A blocking message stream over an inherited socket. `EOFError` when the other end is gone."""
+    """A blocking message stream."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, line_bytes: int = 1 << 26) -> None:
+        """`line_bytes` bounds what the other end may send in one message."""
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(True)
         # Nothing that the candidate starts shall inherit it.
         os.set_inheritable(descriptor, False)
-        self._buffer = b""
-        self._descriptors: list[int] = []
+        self._line_bytes = line_bytes
+        self._buffer = bytearray()
 
     def send(self, body: dict[str, Any]) -> None:
-        """Send one message."""
+        """Send one message. Raises OSError when the other end is gone."""
         self._socket.sendall(json.dumps(body).encode() + b"\n")
 
     def receive(self) -> dict[str, Any]:
-        """Wait for the next message."""
-        while b"\n" not in self._buffer:
-            block, control, _, _ = self._socket.recvmsg(1 << 16, socket.CMSG_SPACE(4))
-            if not block:
-                raise EOFError("the channel was closed")
-            for level, kind, data in control:
-                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    numbers = array.array("i")
-                    numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-                    self._descriptors.extend(numbers)
-            self._buffer += block
-        line, self._buffer = self._buffer.split(b"\n", 1)
-        body = json.loads(line)
+        """Wait for a message. Raises EOFError at the end of the stream, ValueError for junk."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > self._line_bytes:
+                raise ValueError("a message is too long")
+            self._fill(self._socket.recv(1 << 16))
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            body = json.loads(line)
+        except RecursionError as error:
+            raise ValueError("a message is nested too deeply") from error
         if not isinstance(body, dict):
             raise ValueError("a message must be an object")
         return body
 
-    def descriptor(self) -> int:
-        """A file descriptor that came with the last message."""
-        return self._descriptors.pop(0)
+    def receive_descriptor(self) -> int:
+        """Wait for a message that brings a file descriptor, and return it; it is the caller's."""
+        space = socket.CMSG_SPACE(array.array("i").itemsize)
+        block, control, _, _ = self._socket.recvmsg(1 << 16, space)
+        self._fill(block)
+        self.receive()
+        numbers = array.array("i")
+        for level, kind, data in control:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+        if len(numbers) != 1:
+            raise ValueError("the message brought no file descriptor")
+        return numbers[0]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def _fill(self, block: bytes) -> None:
+        if not block:
+            raise EOFError("the channel was closed")
+        self._buffer += block

@@ -8,6 +8,7 @@ data only when the clock starts.
 from __future__ import annotations
 
 import os
+import random
 import resource
 import sys
 import traceback
@@ -20,25 +21,41 @@ from safetensors.torch import save
 
 from env.channel import Channel
 from env.clock import BudgetClock
-from env.run import Failure, Run
+from env.failure import Failure
+from env.run import Run
 from env.shards import Tokens, open_rows
+
+_CANDIDATE = os.path.join(os.environ.get("TMPDIR", "/tmp"), "train.py")
 
 
 def load_candidate(source: str, name: str = "train") -> types.ModuleType:
     """Execute a candidate's source as a module. It lies on disk too, as torch.compile needs."""
-    path = os.path.join(os.environ.get("TMPDIR", "/tmp"), "train.py")
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(_CANDIDATE, "w", encoding="utf-8", newline="") as file:
         file.write(source)
     module = types.ModuleType(name)
-    module.__file__ = path
+    module.__file__ = _CANDIDATE
     sys.modules[name] = module
-    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - running it is the purpose
+    code = compile(source, _CANDIDATE, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102 - running it is the purpose
     return module
 
 
+def built_model(module: types.ModuleType, vocab_size: int, seq_len: int) -> torch.nn.Module:
+    """What a candidate's `build_model` returns. Raises Failure when it is no model."""
+    for name in ("build_model", "train"):
+        if not callable(getattr(module, name, None)):
+            raise Failure("invalid", f"the script must define {name}")
+    model = module.build_model(vocab_size, seq_len)
+    if not isinstance(model, torch.nn.Module):
+        kind = type(model).__name__
+        raise Failure("invalid", f"build_model must return a torch.nn.Module, not {kind}")
+    return model
+
+
 def seed_everything(seed: int, threads: int) -> None:
-    """Seed torch and numpy, and use as many threads as the slot has."""
+    """Seed torch, numpy and random, and use as many threads as the slot has."""
     torch.set_num_threads(threads)
+    random.seed(seed)
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     torch.set_float32_matmul_precision("high")
@@ -57,10 +74,7 @@ def _train(order: dict[str, Any], channel: Channel) -> None:
         open_rows=lambda: _receive_rows(order, channel),
         say=channel.send,
     )
-    model = module.build_model(run.vocab_size, run.seq_len)
-    if not isinstance(model, torch.nn.Module):
-        raise Failure("invalid", "build_model must return a torch.nn.Module")
-    model.to(run.device)
+    model = built_model(module, run.vocab_size, run.seq_len).to(run.device)
     module.train(model, run)
     if run.device.type == "cuda":
         torch.cuda.synchronize(run.device)
@@ -77,8 +91,7 @@ def _train(order: dict[str, Any], channel: Channel) -> None:
 def _receive_rows(order: dict[str, Any], channel: Channel) -> Tokens:
     """Say that all is ready, and wait for the data: the clock outside starts with it."""
     channel.send({"type": "ready"})
-    channel.receive()
-    descriptor = channel.descriptor()
+    descriptor = channel.receive_descriptor()
     try:
         return open_rows(descriptor, int(order["seq_len"]), order["dtype"])
     finally:
@@ -96,14 +109,15 @@ def failure_of(error: BaseException) -> Failure:
     """Say in the design's words how a candidate failed, with the line of it that did."""
     if isinstance(error, Failure):
         return error
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
+    text = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())[:500]
     memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("not enough memory", "can't allocate memory")
+        words in text for words in ("not enough memory", "allocate memory", "bad_alloc")
     )
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename.endswith("train.py")]
+    lines = [frame.lineno for frame in frames if frame.filename == _CANDIDATE]
     where = f" (line {lines[-1]})" if lines else ""
-    return Failure("oom" if memory else "crash", text + where)
+    reason = (text + where).encode("utf-8", "replace").decode()
+    return Failure("oom" if memory else "crash", reason)
 
 
 def main() -> None:
@@ -114,7 +128,7 @@ def main() -> None:
     code = 0
     try:
         _train(order, channel)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # also SystemExit, and whatever the candidate invents
         traceback.print_exc()
         failure = failure_of(error)
         channel.send({"type": "failed", "status": failure.status, "reason": failure.reason})

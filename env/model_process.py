@@ -1,7 +1,8 @@
 """The model process: a candidate's `build_model` with the delivered weights.
 
-Token ids in, logits out. It runs in the sandbox, sees no target but what the ids themselves show, and is thrown away after
-one scoring. Ids and logits travel through shared memory that the scorer owns.
+Token ids in, logits out. It runs in the sandbox, sees no target but what the ids themselves show,
+and is thrown away after one scoring. Ids and logits travel through shared memory that the scorer
+owns.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ import torch
 from safetensors.torch import load
 
 from env.channel import Channel
-from env.harness import failure_of, load_candidate, seed_everything
-from env.run import Failure
+from env.failure import Failure
+from env.harness import built_model, failure_of, load_candidate, seed_everything
 
 
 def _build(order: dict[str, Any], weights: bytes) -> torch.nn.Module:
-    seed_everything(0, int(order["threads"]))
+    # The seed of the training, so that buffers that are no weights come out the same.
+    seed_everything(int(order["seed"]), int(order["threads"]))
     module = load_candidate(order["source"])
-    model = module.build_model(int(order["vocab_size"]), int(order["seq_len"]))
-    if not isinstance(model, torch.nn.Module):
-        raise Failure("invalid", "build_model must return a torch.nn.Module")
+    model = built_model(module, int(order["vocab_size"]), int(order["seq_len"]))
     model.load_state_dict(load(weights), strict=True)
     return model.to(order["device"]).eval()
 
@@ -41,9 +41,10 @@ def _serve(order: dict[str, Any], channel: Channel, model: torch.nn.Module) -> N
         rows = int(channel.receive()["rows"])
         with torch.inference_mode():
             logits = model(torch.from_numpy(np.array(ids[:rows])).to(order["device"]))
-        if not isinstance(logits, torch.Tensor) or logits.shape != (rows, *out_shape[1:]):
+        wanted = (rows, *out_shape[1:])
+        if not isinstance(logits, torch.Tensor) or logits.shape != wanted:
             got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-            raise Failure("crash", f"forward must return logits [B, T, V], not {got}")
+            raise Failure("crash", f"forward must return logits of shape {wanted}, not {got}")
         out[:rows].copy_(logits)
         channel.send({"type": "logits"})
 
@@ -64,7 +65,7 @@ def main() -> None:
         _serve(order, channel, _build(order, weights))
     except EOFError:
         os._exit(0)  # the scorer has all that it wanted
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # also SystemExit, and whatever the candidate invents
         traceback.print_exc()
         sys.stderr.flush()
         failure = failure_of(error)

@@ -30,6 +30,7 @@ class Outbox:
     def flush(self, seconds: float) -> bool:
         """Wait until all is written, at most `seconds`; return whether it was."""
         deadline = time.monotonic() + seconds
+        self._push()
         with selectors.DefaultSelector() as selector:
             selector.register(self._descriptor, selectors.EVENT_WRITE)
             while self._waiting and time.monotonic() < deadline:

@@ -1,59 +1,19 @@
 """A process and everything that descends from it: what it uses, and how to end it.
 
-Linux only; standard library only. The caller is a child subreaper, so whatever its children
-start stays below it, however often it forks, daemonises or changes its session.
+Linux, standard library only. Who ends others is a child subreaper, so whatever its children start
+stays below it, however often it forks, daemonises or changes its session.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_NO_NEW_PRIVS = 38
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def become_subreaper() -> None:
-    """Adopt every orphan among this process's descendants. Raises OSError when refused."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def die_with_parent() -> None:
-    """SIGKILL this process when the thread that started it ends: a backstop, not the wall."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def no_new_privileges() -> None:
-    """No program that this process starts gains privileges (setuid has no effect)."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-
-def confine(rlimits: Mapping[str, int]) -> None:
-    """In a new child, before its command: die with the parent, gain no privileges, keep limits.
-
-    `rlimits` by lower-case name ("as", "core", "fsize", "nofile"), soft and hard.
-    """
-    die_with_parent()
-    no_new_privileges()
-    for name, value in rlimits.items():
-        number = getattr(resource, f"RLIMIT_{name.upper()}")
-        _, hard = resource.getrlimit(number)
-        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (limit, limit))
-
-
-def _prctl(option: int, value: int) -> None:
-    if _LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
 
 
 def boot_id() -> str:
@@ -62,74 +22,97 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """One process as /proc shows it. Seconds of CPU: its own, and of children it waited for."""
+
+    pid: int
+    parent: int
+    group: int
+    start_time: int  # clock ticks since boot
+    alive: bool
+    own_seconds: float
+    children_seconds: float
+    memory_bytes: int
+
+
+def stat(pid: int) -> Stat | None:
+    """The process `pid`, or None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name in brackets may hold anything, brackets too.
+    fields = text[text.rindex(b")") + 2 :].split()
+    # A process whose first thread has ended looks like a zombie while its other threads run on.
+    ended = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+    return Stat(
+        pid=pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        start_time=int(fields[19]),
+        alive=not ended,
+        own_seconds=(int(fields[11]) + int(fields[12])) / _TICKS,
+        children_seconds=(int(fields[13]) + int(fields[14])) / _TICKS,
+        memory_bytes=int(fields[21]) * _PAGE,
+    )
+
+
 def start_time(pid: int) -> int | None:
     """When process `pid` started, in clock ticks since boot, or None when it is gone."""
-    fields = _stat(pid)
-    return None if fields is None else int(fields[19])
+    found = stat(pid)
+    return None if found is None else found.start_time
 
 
 def is_zombie(pid: int) -> bool:
     """Whether the process has ended and waits to be reaped."""
-    fields = _stat(pid)
-    return fields is not None and fields[0] in ("Z", "X")
+    found = stat(pid)
+    return found is not None and not found.alive
+
+
+def tree(root: int) -> dict[int, Stat]:
+    """All processes below `root` by id, those that wait to be reaped included."""
+    below: dict[int, list[Stat]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            found = stat(int(name))
+            if found is not None:
+                below.setdefault(found.parent, []).append(found)
+    result: dict[int, Stat] = {}
+    waiting = [root]
+    while waiting:
+        for child in below.get(waiting.pop(), ()):
+            result[child.pid] = child
+            waiting.append(child.pid)
+    return result
 
 
 def descendants(pid: int) -> set[int]:
     """The ids of all live processes below `pid`, without `pid` itself."""
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = _stat(int(name))
-            if fields is not None and fields[0] not in ("Z", "X"):
-                parents.setdefault(int(fields[1]), []).append(int(name))
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        for child in parents.get(waiting.pop(), ()):
-            if child not in found:
-                found.add(child)
-                waiting.append(child)
-    return found
+    return {found.pid for found in tree(pid).values() if found.alive}
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What a set of processes uses now."""
+def private_memory(pids: Iterable[int]) -> int | None:
+    """Bytes that `pids` really hold: shared pages count once, mapped files not at all.
 
-    processes: int
-    cpu_seconds: float
-    memory_bytes: int
-
-
-def usage(pids: set[int]) -> Usage:
-    """CPU seconds (children that were waited for included) and resident memory of `pids`."""
-    ticks = pages = alive = 0
-    for pid in pids:
-        fields = _stat(pid)
-        if fields is None:
-            continue
-        alive += 1
-        ticks += sum(int(value) for value in fields[11:15])
-        pages += int(fields[21])
-    return Usage(alive, ticks / _TICKS, pages * _PAGE)
-
-
-def end_all(root: int, deadline_seconds: float = 4.0) -> list[Ended]:
-    """SIGKILL every descendant of `root` (this process); return the children reaped.
-
-    Each round first stops all of them, so that a fork bomb cannot run ahead of the killing.
+    Slower than a `Stat`; None where the kernel does not tell.
     """
-    deadline = time.monotonic() + deadline_seconds
-    ended: list[Ended] = []
-    while time.monotonic() < deadline:
-        found = descendants(root)
-        if not found:
-            break
-        _signal_all(found, signal.SIGSTOP)
-        _signal_all(found | descendants(root), signal.SIGKILL)
-        ended += reap()
-        time.sleep(0.005)
-    return ended + reap()
+    kibibytes = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                lines = file.read().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            if os.path.exists(f"/proc/{pid}"):
+                return None
+            continue  # it has ended
+        except OSError:
+            return None
+        for line in lines:
+            if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")):
+                kibibytes += int(line.split()[1])
+    return kibibytes << 10
 
 
 @dataclass(frozen=True)
@@ -143,30 +126,56 @@ class Ended:
 
 def reap() -> list[Ended]:
     """Reap the children of this process that have ended, adopted ones included."""
+    return _reap()[0]
+
+
+def end_all(deadline_seconds: float = 4.0) -> list[Ended]:
+    """SIGKILL everything below this process, a child subreaper; return the children reaped.
+
+    Its end is certain: a subreaper without children has no descendants.
+    """
+    deadline = time.monotonic() + deadline_seconds
+    ended: list[Ended] = []
+    while True:
+        found = tree(os.getpid())
+        # First whole process groups: no fork escapes a signal to its group.
+        for group in {child.group for child in found.values()} - {0, os.getpgrp()}:
+            _kill(-group)
+        for pid in found:
+            _kill(pid)
+        for _ in range(20):  # what forks faster than /proc is read comes up here as an orphan
+            for pid in _children():
+                _kill(pid)
+            reaped, more = _reap()
+            ended += reaped
+            if not more or time.monotonic() > deadline:
+                return ended
+            time.sleep(0.0005)
+
+
+def _reap() -> tuple[list[Ended], bool]:
+    """The children that have ended, and whether there are others."""
     ended: list[Ended] = []
     while True:
         try:
             pid, status, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
-            return ended
+            return ended, False
         if pid == 0:
-            return ended
+            return ended, True
         ended.append(Ended(pid, status, used.ru_utime + used.ru_stime))
 
 
-def _signal_all(pids: set[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass  # it ended by itself, or is a setuid program that ends with its parent
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the third (state) on, or None when it is gone."""
+def _children() -> list[int]:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read().decode("ascii", "replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text[text.rindex(")") + 2 :].split()
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []  # a kernel without it; the next look at the whole tree finds them
+
+
+def _kill(target: int) -> None:
+    try:
+        os.kill(target, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # it ended by itself

@@ -10,16 +10,8 @@ import torch
 
 from env.batches import Batches
 from env.clock import BudgetClock
+from env.failure import Failure
 from env.shards import Tokens
-
-
-class Failure(Exception):
-    """A candidate that cannot be trained; `status` is one of the words of the design."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class Run:

@@ -37,6 +37,8 @@ _SYSTEM_FILES = (
     "/etc/group",
 )
 _NVIDIA = "/dev/nvidia*"
+# The root and /dev are file systems in memory too: nothing shall fill them.
+_CLOSED = ("--remount-ro", "/dev", "--remount-ro", "/")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Sandbox:
         """The command that runs `argv` confined, on `device` ("cpu", "cuda:0")."""
         if self.bwrap is None:
             return list(argv)
-        return [self.bwrap, *_view(scratch_bytes), *_devices(device), "--", *argv]
+        return [self.bwrap, *_view(scratch_bytes), *_devices(device), *_CLOSED, "--", *argv]
 
 
 def detect(mode: str) -> Sandbox:
@@ -68,6 +70,10 @@ def environment(device: str, threads: int, scratch: str = SCRATCH) -> dict[str, 
     own: Mapping[str, str] = os.environ
     passed = {k: v for k, v in own.items() if k in _PASSED or k.startswith(_PASSED_PREFIXES)}
     index = device.partition(":")[2] or "0"
+    if site.ENABLE_USER_SITE:  # HOME is another folder, and the package may be installed there
+        passed["PYTHONUSERBASE"] = site.getuserbase()
+    else:
+        passed["PYTHONNOUSERSITE"] = "1"
     visible = own.get("CUDA_VISIBLE_DEVICES")
     if device.startswith("cuda") and visible:
         index = visible.split(",")[int(index)].strip()
@@ -113,7 +119,7 @@ def _working_bwrap() -> str | None:
 
 def _runs(bwrap: str) -> bool:
     # Its being there proves nothing: many systems forbid the user namespaces that it needs.
-    command = [bwrap, *_view(1 << 20), *_devices("cpu"), "--", sys.executable, "-S", "-c", ""]
+    command = [bwrap, *_view(1 << 20), *_CLOSED, "--", sys.executable, "-S", "-c", ""]
     try:
         done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -132,6 +138,7 @@ def _view(scratch_bytes: int) -> list[str]:
     for path in _SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
     options += ["--proc", "/proc", "--dev", "/dev"]
+    options += ["--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]
     options += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
     for path in _interpreter():
         options += ["--ro-bind", path, path]
@@ -176,6 +183,8 @@ def _covered() -> tuple[str, ...]:
     others = glob.glob("/usr/lib/python3*/dist-packages")
     others += glob.glob("/usr/local/lib/python3*/*-packages")
     others += glob.glob(f"{sys.base_prefix}/lib/python3*/site-packages")
+    others += glob.glob(f"{sys.base_prefix}/pkgs/sympy*/**/site-packages", recursive=True)  # conda
+    others += glob.glob(f"{sys.base_prefix}/envs/*/lib/python3*/site-packages")
     if site.ENABLE_USER_SITE is False and os.path.isdir(site.getusersitepackages()):
         others.append(site.getusersitepackages())
     for path in dict.fromkeys(os.path.realpath(path) for path in others):

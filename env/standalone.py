@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from env.bpb import bits_per_byte, nats_and_bytes
+from env.bpb import load_token_bytes, score
 from env.clock import BudgetClock
 from env.errors import DataError
 from env.harness import seed_everything
@@ -71,17 +71,14 @@ def _say(body: dict[str, Any]) -> None:
     print(f"\r{line}", end="", flush=True)
 
 
-@torch.inference_mode()
 def _score(model: torch.nn.Module, environment: Environment, device: torch.device) -> float:
     model.eval()
+
+    @torch.inference_mode()
+    def predict(ids: npt.NDArray[np.int64]) -> torch.Tensor:
+        logits: torch.Tensor = model(torch.from_numpy(ids).to(device))
+        return logits.float().cpu()
+
     rows = open_rows(environment.val, environment.seq_len, environment.dtype)
-    table = np.fromfile(Path(environment.token_bytes), dtype=np.int32).astype(np.int64)
-    token_bytes = torch.from_numpy(table)
-    nats, n_bytes = 0.0, 0
-    for start in range(0, len(rows), _BATCH_ROWS):
-        block = torch.from_numpy(np.asarray(rows[start : start + _BATCH_ROWS], dtype=np.int64))
-        logits = model(block[:, :-1].to(device)).float().cpu()
-        more_nats, more_bytes = nats_and_bytes(logits, block[:, 1:], token_bytes)
-        nats += more_nats
-        n_bytes += more_bytes
-    return bits_per_byte(nats, n_bytes)
+    table = load_token_bytes(environment.token_bytes)
+    return score(predict, rows, _BATCH_ROWS, table).val_bpb

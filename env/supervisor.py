@@ -22,13 +22,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from env import processes
+from env import confine, processes
 from env.log_tail import LogTail
 from env.outbox import Outbox
+from env.watch import Watch
 
 LINE_BYTES = 1 << 16  # the longest message that a command may send
 REPORT_SECONDS = 0.1  # the shortest time between two forwarded reports
 TICK_SECONDS = 0.1
+_FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
 
 class Supervisor:
@@ -36,94 +38,91 @@ class Supervisor:
 
     def __init__(self, order: Mapping[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
         """`order` as written by `engine.orders`; `say` sends one message to the engine."""
-        self.order = order
-        self.say = say
-        self.log = LogTail(int(order["log_bytes"]))
-        self.phase = "startup"  # then, for a trial: training, finishing
-        self.began = time.monotonic()
-        self.phase_began = self.began
-        self.cpu_reaped = 0.0
-        self.cpu_start = 0.0
-        self.clock_seconds = 0.0
-        self.startup_seconds = 0.0
-        self.train_wall_seconds = 0.0
-        self.peak_memory = 0
-        self.verdict: tuple[str, str] | None = None
-        self.wait_status: int | None = None
-        self.last_report = self.last_look = -1.0
-        self.pending = b""
-        self.selector = selectors.DefaultSelector()
+        self._order = order
+        self._say = say
+        self._watch = Watch(order)
+        self._log = LogTail(int(order["log_bytes"]))
+        self._heard: set[str] = set()
+        self._ended = False
+        self._wait_status: int | None = None
+        self._report: dict[str, Any] | None = None  # the newest one, not yet forwarded
+        self._last_report = 0.0
+        self._incoming = b""
+        self._outgoing = json.dumps({"type": "order", **order["config"]}).encode() + b"\n"
+        self._selector = selectors.DefaultSelector()
 
     # -- the life of the command -------------------------------------------------------------
 
     def run(self) -> None:
-        """Run the command; say `exit` when nothing of it is left."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.channel = ours
-        passed = [theirs.fileno()]
-        names = {"channel": theirs.fileno()}
-        opened: list[int] = []
-        for name, (path, flags) in self.order["files"].items():
-            number = os.open(path, _FLAGS[flags], 0o600)
-            opened.append(number)
-            passed.append(number)
-            names[name] = number
-        numbers = {f"{{{name}}}": str(number) for name, number in names.items()}
-        argv = [numbers.get(part, part) for part in self.order["argv"]]
-        self.child = subprocess.Popen(
-            argv,
+        """Run the command; say `exit` when nothing of it is left. Raises OSError."""
+        self._start()
+        watch = self._watch
+        while watch.verdict is None and self._wait_status is None:
+            for key, mask in self._selector.select(TICK_SECONDS):
+                key.data(mask)
+            for ended in processes.reap():
+                self._note(ended)
+            if self._wait_status is None:
+                watch.look()
+            self._forward_report()
+        self._end()
+
+    def _start(self) -> None:
+        order = self._order
+        self._channel, theirs = socket.socketpair()
+        numbers = {"{channel}": theirs.fileno()}
+        for name, (path, flags) in order["files"].items():
+            numbers[f"{{{name}}}"] = os.open(path, _FLAGS[flags], 0o600)
+        self._child = subprocess.Popen(
+            [str(numbers.get(part, part)) for part in order["argv"]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=self.order["cwd"],
-            env=dict(self.order["env"]),
-            pass_fds=passed,
+            cwd=order["cwd"],
+            env=dict(order["env"]),
+            pass_fds=list(numbers.values()),
             start_new_session=True,
-            preexec_fn=lambda: processes.confine(self.order["rlimits"]),
+            preexec_fn=lambda: confine.confine(order["rlimits"]),
         )
+        for number in numbers.values():
+            if number != theirs.fileno():
+                os.close(number)
         theirs.close()
-        for number in opened:
-            os.close(number)
-        assert self.child.stdout is not None
-        os.set_blocking(self.child.stdout.fileno(), False)
-        ours.setblocking(False)
-        self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._lifeline)
-        self.selector.register(self.child.stdout.fileno(), selectors.EVENT_READ, self._output)
-        self.selector.register(ours, selectors.EVENT_READ, self._message)
-        self._send({"type": "order", **self.order["config"]})
-        self.say({"type": "started", "pid": self.child.pid})
-        while self.verdict is None and self.wait_status is None:
-            for key, _ in self.selector.select(TICK_SECONDS):
-                key.data()
-            self._reap()
-            self._look()
-        self._end()
+        assert self._child.stdout is not None
+        self._output = self._child.stdout.fileno()
+        os.set_blocking(self._output, False)
+        self._channel.setblocking(False)
+        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._lifeline)
+        self._selector.register(self._output, selectors.EVENT_READ, self._read_output)
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.register(self._channel, both, self._talk)
+        self._say({"type": "started", "pid": self._child.pid})
 
     def _end(self) -> None:
         """Kill what is left, take the last words, and report."""
-        for ended in processes.end_all(os.getpid()):
+        for ended in processes.end_all():
             self._note(ended)
-        self._drain()
-        left = len(processes.descendants(os.getpid()))
-        kind, reason = self.verdict or ("exited", self._exit_reason())
-        self.say(
+        self._ended = True
+        for read in (self._read_output, self._read_channel):
+            for _ in range(1024):  # every writer is dead, so the pipes hold little
+                if not read():
+                    break
+        self._forward_report(at_once=True)
+        kind, reason = self._watch.verdict or ("exited", self._exit_reason())
+        self._say(
             {
                 "type": "exit",
                 "kind": kind,
                 "reason": reason,
-                "clean": self.wait_status == 0 and self.verdict is None,
-                "startup_seconds": round(self.startup_seconds, 3),
-                "wall_seconds": round(self.train_wall_seconds, 3),
-                "clock_seconds": round(self.clock_seconds, 3),
-                "total_seconds": round(time.monotonic() - self.began, 3),
-                "peak_memory_mb": round(self.peak_memory / 2**20, 1),
-                "left": left,
-                "log": self.log.text(),
+                "clean": self._wait_status == 0 and self._watch.verdict is None,
+                **self._watch.times(),
+                "left": len(processes.descendants(os.getpid())),
+                "log": self._log.text(),
             }
         )
 
     def _exit_reason(self) -> str:
-        status = self.wait_status
+        status = self._wait_status
         if status is None:
             return "it ended"
         if os.WIFSIGNALED(status):
@@ -132,165 +131,116 @@ class Supervisor:
             return f"it was killed by {names.get(number, f'signal {number}')}"
         return f"it exited with code {os.waitstatus_to_exitcode(status)}"
 
-    # -- what it says ------------------------------------------------------------------------
+    def _note(self, ended: processes.Ended) -> None:
+        self._watch.meter.note(ended)
+        if ended.pid == self._child.pid and self._wait_status is None:
+            self._wait_status = ended.status
 
-    def _lifeline(self) -> None:
+    # -- what it hears -----------------------------------------------------------------------
+
+    def _lifeline(self, mask: int) -> None:
         if not os.read(sys.stdin.fileno(), 4096):
-            self._stop("interrupted", "the engine ended it")
+            self._watch.stop("interrupted", "the engine ended it")
 
-    def _output(self) -> None:
-        assert self.child.stdout is not None
+    def _read_output(self, mask: int = 0) -> bool:
+        """Take a block of its output; False when there is none now, or none any more."""
         try:
-            block = os.read(self.child.stdout.fileno(), 1 << 16)
+            block = os.read(self._output, 1 << 16)
         except BlockingIOError:
-            return
-        if block:
-            self.log.write(block)
-        else:
-            self.selector.unregister(self.child.stdout.fileno())
+            return False
+        self._log.write(block)
+        if not block:
+            self._forget(self._output)
+        return bool(block)
 
-    def _message(self) -> None:
+    def _talk(self, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            try:
+                self._outgoing = self._outgoing[self._channel.send(self._outgoing) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._outgoing = b""  # it is gone; its exit will say how
+            if not self._outgoing:
+                self._selector.modify(self._channel, selectors.EVENT_READ, self._talk)
+        if mask & selectors.EVENT_READ:
+            self._read_channel()
+
+    def _read_channel(self) -> bool:
+        """Take some messages; False when there are none now, or none any more."""
         try:
-            block = self.channel.recv(LINE_BYTES)
+            block = self._channel.recv(LINE_BYTES)
         except BlockingIOError:
-            return
+            return False
         except ConnectionError:
             block = b""
         if not block:
-            self.selector.unregister(self.channel)
-            return
-        *lines, self.pending = (self.pending + block).split(b"\n")
-        if len(self.pending) > LINE_BYTES:
-            self._stop("crash", "it sent a message longer than 64 KiB to the harness's channel")
+            self._forget(self._channel)
+            return False
+        *lines, self._incoming = (self._incoming + block).split(b"\n")
+        if len(self._incoming) > LINE_BYTES:
+            self._incoming = b""
+            self._watch.stop("crash", "it sent a message of more than 64 KiB to the harness")
         for line in lines:
             self._take(line)
+        return True
+
+    def _forget(self, file: int | socket.socket) -> None:
+        if file in self._selector.get_map():
+            self._selector.unregister(file)
 
     def _take(self, line: bytes) -> None:
         try:
             body = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            self._stop("crash", "it wrote something else than a message to the harness's channel")
+            self._watch.stop("crash", "it wrote something that is no message to the harness")
             return
-        now = time.monotonic()
         kind = body.get("type")
-        if kind == "ready" and self.phase == "startup" and self.order["clock"] is not None:
-            self._go(now)
-        elif kind == "trained" and self.phase == "training":
-            self._measure(now)
-            self.train_wall_seconds = now - self.phase_began
-            self.phase, self.phase_began = "finishing", now
-            self.say({"type": "message", "body": body})
+        phase = None if self._order["clock"] is None or self._ended else self._watch.phase
+        if kind == "ready" and phase == "startup":
+            self._go()
+        elif kind == "trained" and phase == "training":
+            self._watch.trained()
+            self._forward(body)
         elif kind == "report":
-            # A flood of reports must not become the engine's work.
-            if now - self.last_report >= REPORT_SECONDS and isinstance(body.get("step"), int):
-                self.last_report = now
-                self.say({"type": "message", "body": body})
-        elif kind not in ("ready", "trained"):
-            self.say({"type": "message", "body": body})
+            self._report = body
+        elif isinstance(kind, str) and kind in self._order["accepts"] and kind not in self._heard:
+            self._heard.add(kind)
+            self._forward(body)
 
-    def _go(self, now: float) -> None:
+    def _go(self) -> None:
         """Start the clock, and only then hand over the training data."""
-        self.startup_seconds = now - self.began
-        self.cpu_start = self._cpu_seconds()
-        self.phase, self.phase_began = "training", time.monotonic()
-        data = os.open(self.order["train"], os.O_RDONLY)
+        self._watch.ready()
+        data = os.open(self._order["train"], os.O_RDONLY)
         try:
-            self.channel.setblocking(True)
-            socket.send_fds(self.channel, [b'{"type": "go"}\n'], [data])
+            socket.send_fds(self._channel, [b'{"type": "go"}\n'], [data])
         except OSError:
-            pass  # it is gone; the next look sees that
+            pass  # it is gone; its exit will say how
         finally:
-            self.channel.setblocking(False)
             os.close(data)
-        self.say({"type": "message", "body": {"type": "ready"}})
+        self._forward({"type": "ready"})
 
-    def _send(self, body: dict[str, Any]) -> None:
-        self.channel.setblocking(True)
-        try:
-            self.channel.sendall(json.dumps(body).encode() + b"\n")
-        except OSError:
-            pass  # it ended at once; the next look sees that
-        finally:
-            self.channel.setblocking(False)
+    # -- what it passes on -------------------------------------------------------------------
 
-    # -- what it does ------------------------------------------------------------------------
+    def _forward(self, body: dict[str, Any]) -> None:
+        self._forward_report(at_once=True)
+        self._say({"type": "message", "body": body})
 
-    def _look(self) -> None:
-        """Hold the command against its limits."""
+    def _forward_report(self, at_once: bool = False) -> None:
+        """Pass on the newest report, if it is time to: a flood must not be the engine's work."""
         now = time.monotonic()
-        if now - self.last_look < TICK_SECONDS or self.wait_status is not None:
-            return
-        self.last_look = now
-        order = self.order
-        used = processes.usage(processes.descendants(os.getpid()))
-        self.peak_memory = max(self.peak_memory, used.memory_bytes)
-        if used.memory_bytes > order["memory_bytes"]:
-            limit = order["memory_bytes"] / 2**30
-            self._stop("oom", f"it used more than {limit:.1f} GiB of memory")
-        if used.processes > order["max_processes"]:
-            self._stop("crash", f"it started more than {order['max_processes']} processes")
-        waited = now - self.phase_began
-        if self.phase == "startup" and waited > order["startup_seconds"]:
-            self._stop("timeout", f"it did not get ready within {order['startup_seconds']:g} s")
-        elif self.phase == "finishing" and waited > order["finish_seconds"]:
-            self._stop("timeout", f"it took over {order['finish_seconds']:g} s to hand in weights")
-        elif self.phase == "training":
-            self._measure(now)
-            clock = order["clock"]
-            if waited > order["wall_cap"]:
-                self._stop("timeout", f"it ran over its wall cap of {order['wall_cap']:g} s")
-            elif clock["kind"] != "steps" and self.clock_seconds > clock["limit"]:
-                self._stop(
-                    "timeout",
-                    f"it trained past its budget of {clock['budget']:g} s "
-                    f"({self.clock_seconds:.1f} s on the {clock['kind']} clock)",
-                )
-
-    def _measure(self, now: float) -> None:
-        wall = now - self.phase_began
-        self.train_wall_seconds = wall
-        kind = self.order["clock"]["kind"]
-        self.clock_seconds = self._cpu_seconds() - self.cpu_start if kind == "cpu" else wall
-
-    def _cpu_seconds(self) -> float:
-        return self.cpu_reaped + processes.usage(processes.descendants(os.getpid())).cpu_seconds
-
-    def _reap(self) -> None:
-        for ended in processes.reap():
-            self._note(ended)
-
-    def _note(self, ended: processes.Ended) -> None:
-        self.cpu_reaped += ended.cpu_seconds
-        if ended.pid == self.child.pid and self.wait_status is None:
-            self.wait_status = ended.status
-
-    def _drain(self) -> None:
-        """Read what the pipes still hold; every writer is dead by now."""
-        for action in (self._output, self._message):
-            for _ in range(1024):
-                before = len(self.selector.get_map())
-                if not any(key.data == action for key, _ in self.selector.select(0)):
-                    break
-                action()
-                if len(self.selector.get_map()) < before:
-                    break
-
-    def _stop(self, kind: str, reason: str) -> None:
-        if self.verdict is None:
-            self.verdict = (kind, reason)
-
-
-_FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
+        if self._report and (at_once or now - self._last_report >= REPORT_SECONDS):
+            body, self._report, self._last_report = self._report, None, now
+            self._say({"type": "message", "body": body})
 
 
 def main() -> None:
     """Read an order from stdin, carry it out."""
-    # Only the lifeline ends a supervisor: a stray signal must not orphan what it watches.
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    processes.become_subreaper()
+    confine.outlive_signals()  # only the lifeline ends it: it must not orphan what it watches
+    confine.become_subreaper()
+    confine.hide()
     line = bytearray()
     while not line.endswith(b"\n"):
         block = os.read(0, 1 << 16)
@@ -299,12 +249,12 @@ def main() -> None:
         line += block
 
     outbox = Outbox(1)
-    supervisor = Supervisor(json.loads(line), outbox.put)
     try:
-        supervisor.run()
-    except (OSError, subprocess.SubprocessError) as error:
-        processes.end_all(os.getpid())
-        outbox.put({"type": "failed", "reason": f"the command could not be started: {error}"})
+        Supervisor(json.loads(line), outbox.put).run()
+    except Exception as error:  # whatever went wrong, nothing may be left behind
+        processes.end_all()
+        reason = f"the command could not be run: {type(error).__name__}: {error}"
+        outbox.put({"type": "failed", "reason": reason})
     outbox.flush(seconds=30.0)
 
 

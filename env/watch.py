@@ -1,0 +1,118 @@
+"""Holds a command against its limits: its phases, its clock, and why it must end.
+
+The clock is measured from outside, over everything that the command started, whatever it says.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from env.meter import Meter
+
+LOOK_SECONDS = 0.1  # the shortest time between two looks
+_LOOK_SHARE = 10  # a look may take this part of the time between two
+
+
+class Watch:
+    """One command's phases: startup, then for a trial training and finishing."""
+
+    def __init__(self, order: Mapping[str, Any]) -> None:
+        """`order` as written by `engine.orders`."""
+        self.meter = Meter()
+        self.phase = "startup"
+        self.verdict: tuple[str, str] | None = None
+        self._order = order
+        self._began = self._phase_began = time.monotonic()
+        self._next_look = 0.0
+        self._startup_seconds = 0.0
+        self._cpu_start = 0.0
+        self._wall_seconds = 0.0
+        self._clock_seconds = 0.0
+
+    def stop(self, kind: str, reason: str) -> None:
+        """Decide that it must end; the first reason counts."""
+        if self.verdict is None:
+            self.verdict = (kind, reason)
+
+    def ready(self) -> None:
+        """It is built, and gets its training data: the clock starts."""
+        self.meter.look()
+        self._cpu_start = self.meter.cpu_seconds
+        now = time.monotonic()
+        self._startup_seconds = now - self._began
+        self.phase, self._phase_began = "training", now
+
+    def trained(self) -> None:
+        """It says that it has reached its deadline: what the clock shows now is recorded."""
+        self.meter.look()
+        self._wall_seconds = time.monotonic() - self._phase_began
+        self._clock_seconds = self._clock()
+        self.phase = "finishing"
+
+    def look(self) -> None:
+        """Hold it against its limits, if it is time to."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self.meter.look()
+        order, used = self._order, self.meter
+        if used.over(order["memory_bytes"]):
+            limit = order["memory_bytes"] / 2**30
+            self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
+        if used.processes > order["max_processes"]:
+            self.stop("crash", f"it started more than {order['max_processes']} processes")
+        if self.phase == "startup":
+            self._look_at_startup(now - self._phase_began)
+        else:
+            self._look_at_clock(now - self._phase_began)
+        done = time.monotonic()
+        self._next_look = done + max(LOOK_SECONDS, _LOOK_SHARE * (done - now))
+
+    def times(self) -> dict[str, float]:
+        """What was measured, in seconds and MiB."""
+        return {
+            "startup_seconds": round(self._startup_seconds, 3),
+            "wall_seconds": round(self._wall_seconds, 3),
+            "clock_seconds": round(self._clock_seconds, 3),
+            "total_seconds": round(time.monotonic() - self._began, 3),
+            "peak_memory_mb": round(self.meter.peak_memory_bytes / 2**20, 1),
+        }
+
+    def _look_at_startup(self, waited: float) -> None:
+        limit = self._order["startup_seconds"]
+        if waited > limit:
+            trial = self._order["clock"] is not None
+            did = "it did not get ready within" if trial else "it took longer than"
+            self.stop("timeout", f"{did} {limit:g} s")
+
+    def _look_at_clock(self, wall: float) -> None:
+        """The clock runs on while weights are handed in: nobody trains in that time."""
+        order, clock = self._order, self._order["clock"]
+        spent = self._clock()
+        grace = 0.0
+        if self.phase == "training":
+            self._wall_seconds, self._clock_seconds = wall, spent
+            if wall > order["wall_cap"]:
+                self.stop("timeout", f"it ran over its wall cap of {order['wall_cap']:g} s")
+        else:
+            waited = wall - self._wall_seconds
+            if waited > order["finish_seconds"]:
+                self.stop("timeout", f"it took {waited:.0f} s to hand in its weights")
+            grace = clock["finish_grace"] + self._delivered() / clock["finish_bytes_per_second"]
+        if clock["kind"] != "steps" and spent > clock["limit"] + grace:
+            self.stop(
+                "timeout",
+                f"it went past its budget of {clock['budget']:g} s "
+                f"({spent:.1f} s on the {clock['kind']} clock)",
+            )
+
+    def _clock(self) -> float:
+        if self._order["clock"]["kind"] == "cpu":
+            return self.meter.cpu_seconds - self._cpu_start
+        return time.monotonic() - self._phase_began
+
+    def _delivered(self) -> int:
+        return os.stat(self._order["files"]["weights"][0]).st_size
