@@ -90,7 +90,7 @@ class Acceptance(_Table):
     incumbent_runs: Annotated[int, Field(ge=2, le=32)] = 8  # at most, when a test asks for them
     max_confirmations: Annotated[int, Field(ge=1, le=16)] = 4  # fresh runs of a candidate
     screen: NotNegative = 1.4  # gain, in sigma, that is worth a test
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.06  # of any false promotion in a study
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # of any false promotion in a study
 
 
 class Settings(_Table):
