@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from arl_tui.commands import control, reading, running, setup
+from arl_tui.commands import bench, control, reading, running, setup
 from arl_tui.exits import Exit, code_of
 from arl_tui.output import OutputClosed, emit, narrate
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (running, control, reading, setup):
+for group in (running, control, reading, setup, bench):
     group.register(app)
 
 

@@ -17,7 +17,7 @@ from env.sandbox import Sandbox
 LOG_BYTES = 128 << 10
 WEIGHTS_BYTES = 16 << 30
 SCRATCH_BYTES = 2 << 30
-MAX_PROCESSES = 256
+MAX_PROCESSES = 128
 FINISH_SECONDS = 30.0
 # The clock runs on while weights are handed in; this much more is allowed for it.
 FINISH_GRACE = 2.0

@@ -17,7 +17,7 @@ from engine.faults import fault_point
 from env import processes
 from state.records import Process
 
-END_SECONDS = 5.0  # after the lifeline is cut, everything is gone within this
+END_SECONDS = 25.0  # after the lifeline is cut, the supervisor gets this long to kill the rest
 
 
 class SupervisorError(Exception):

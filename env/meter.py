@@ -15,6 +15,7 @@ class Meter:
         self.memory_bytes = 0  # resident; pages that are shared count several times
         self.peak_memory_bytes = 0
         self.cpu_seconds = 0.0
+        self._shared_bytes = 0
         self._reaped_seconds = 0.0
         self._own_seconds: dict[tuple[int, int], float] = {}
 
@@ -23,7 +24,8 @@ class Meter:
         found = processes.tree(os.getpid())
         self.processes = len(found)
         self.memory_bytes = sum(child.memory_bytes for child in found.values())
-        self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
+        really = self.memory_bytes - self._shared_bytes
+        self.peak_memory_bytes = max(self.peak_memory_bytes, really)
         waited = self._reaped_seconds
         for child in found.values():
             waited += child.own_seconds + child.children_seconds
@@ -37,8 +39,11 @@ class Meter:
         self._reaped_seconds += ended.cpu_seconds
 
     def over(self, memory_bytes: int) -> bool:
-        """Whether more memory than this is in use; looks closely only when it seems so."""
-        if self.memory_bytes <= memory_bytes:
+        """Whether more memory than this is in use."""
+        if self.memory_bytes - self._shared_bytes <= memory_bytes:
             return False
-        exact = processes.private_memory(processes.tree(os.getpid()))
+        # It seems so. To look closely is slow: what turns out to be shared is not asked again.
+        exact = processes.private_memory(processes.descendants(os.getpid()))
+        if exact is not None:
+            self._shared_bytes = max(0, self.memory_bytes - exact)
         return exact is None or exact > memory_bytes

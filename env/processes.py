@@ -93,13 +93,17 @@ def descendants(pid: int) -> set[int]:
     return {found.pid for found in tree(pid).values() if found.alive}
 
 
-def private_memory(pids: Iterable[int]) -> int | None:
+def private_memory(pids: Iterable[int], seconds: float = 0.2) -> int | None:
     """Bytes that `pids` really hold: shared pages count once, mapped files not at all.
 
-    Slower than a `Stat`; None where the kernel does not tell.
+    Slower than a `Stat`: after `seconds` it returns what it has found so far. None where the
+    kernel does not tell.
     """
+    deadline = time.monotonic() + seconds
     kibibytes = 0
     for pid in pids:
+        if time.monotonic() > deadline:
+            break
         try:
             with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
                 lines = file.read().splitlines()
@@ -129,13 +133,14 @@ def reap() -> list[Ended]:
     return _reap()[0]
 
 
-def end_all(deadline_seconds: float = 4.0) -> list[Ended]:
+def end_all(deadline_seconds: float = 20.0) -> list[Ended]:
     """SIGKILL everything below this process, a child subreaper; return the children reaped.
 
     Its end is certain: a subreaper without children has no descendants.
     """
     deadline = time.monotonic() + deadline_seconds
     ended: list[Ended] = []
+    pause = 0.0005
     while True:
         found = tree(os.getpid())
         # First whole process groups: no fork escapes a signal to its group.
@@ -150,7 +155,8 @@ def end_all(deadline_seconds: float = 4.0) -> list[Ended]:
             ended += reaped
             if not more or time.monotonic() > deadline:
                 return ended
-            time.sleep(0.0005)
+            time.sleep(pause)
+        pause = min(2 * pause, 0.02)  # what dies slowly needs the processor itself
 
 
 def _reap() -> tuple[list[Ended], bool]:

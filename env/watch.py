@@ -13,7 +13,8 @@ from typing import Any
 from env.meter import Meter
 
 LOOK_SECONDS = 0.1  # the shortest time between two looks
-_LOOK_SHARE = 10  # a look may take this part of the time between two
+_LOOK_SHARE = 10  # one look in so much time, in units of what a look takes
+_LONGEST_PAUSE = 0.5
 
 
 class Watch:
@@ -59,17 +60,18 @@ class Watch:
             return
         self.meter.look()
         order, used = self._order, self.meter
-        if used.over(order["memory_bytes"]):
-            limit = order["memory_bytes"] / 2**30
-            self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
         if used.processes > order["max_processes"]:
             self.stop("crash", f"it started more than {order['max_processes']} processes")
+        elif used.over(order["memory_bytes"]):
+            limit = order["memory_bytes"] / 2**30
+            self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
         if self.phase == "startup":
             self._look_at_startup(now - self._phase_began)
         else:
             self._look_at_clock(now - self._phase_began)
         done = time.monotonic()
-        self._next_look = done + max(LOOK_SECONDS, _LOOK_SHARE * (done - now))
+        pause = _LOOK_SHARE * (done - now)
+        self._next_look = done + min(max(LOOK_SECONDS, pause), _LONGEST_PAUSE)
 
     def times(self) -> dict[str, float]:
         """What was measured, in seconds and MiB."""

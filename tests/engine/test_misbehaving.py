@@ -185,7 +185,7 @@ CASES = {
         time.sleep(3600)
         """,
         "crash",
-        "it started more than 256 processes",
+        "it started more than 128 processes",
     ),
     "writes a gigabyte": Case(
         """
@@ -262,6 +262,7 @@ async def test_it_is_gone_soon_after_its_deadline(
 
 ENGINE = """\
 import sys
+from pathlib import Path
 import anyio
 from engine.executor import Budget, Listener, Slot, TrialRequest
 from engine.local import LocalExecutor
@@ -280,7 +281,7 @@ anyio.run(main, *sys.argv[1:])
 """
 STUBBORN = Case(
     "if daemon():\n    while True: time.sleep(1)\nignore_signals()\ntime.sleep(3600)",
-    "",
+    "interrupted",
     "",
 )
 
@@ -291,7 +292,7 @@ async def test_a_killed_engine_leaves_nothing(trials: Trials, sandbox: str, phas
     arguments = [
         str(trials.environment.path),
         str(trials.scratch),
-        Case(STUBBORN, "", "").source,
+        STUBBORN.source,
         sandbox,
     ]
     engine = subprocess.Popen(  # noqa: ASYNC220 - it blocks nobody else

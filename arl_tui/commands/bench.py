@@ -1,0 +1,58 @@
+"""The commands that measure the program itself: bench acceptance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from arl_tui.commands.reading import AsJson
+from arl_tui.output import emit, emit_json, narrate
+
+bench = typer.Typer(name="bench", help="Measure the program itself.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(bench)
+
+
+@bench.callback(invoke_without_command=True)
+def _bench(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        emit(context.get_help() + "\n")
+
+
+@bench.command()
+def acceptance(
+    studies: Annotated[int, typer.Option(min=1, max=1_000_000, help="For each number.")] = 2000,
+    edits: Annotated[int, typer.Option(min=1, max=100_000, help="In each study.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the keep rule beside naive ones: false promotions, power and cost."""
+    from engine.acceptance_bench import FIRST_GAIN, GAINS, simulate
+
+    narrate(f"{studies:,} studies of {edits:,} edits for each number, seed {seed}.")
+    rows = simulate(studies, edits, seed)
+    if as_json:
+        found = [asdict(row) for row in rows]
+        emit_json({"studies": studies, "edits": edits, "seed": seed, "rows": found})
+        return
+    powers = "".join(f"{f'{gain:g} sigma':>8}" for gain in GAINS)
+    emit(f"{'rule':<17}{'noise':<9}{'after':<10}{'false':>5}{'bound':>6}{powers}")
+    emit(f"{'conf':>5}{'inc':>4}\n")
+    for row in rows:
+        after = "promotion" if row.promoted else "start"
+        emit(f"{row.rule:<17}{row.noise:<9}{after:<10}")
+        emit(f"{100 * row.false:>5.1f}{100 * row.false_bound:>6.1f}")
+        emit("".join(f"{100 * row.power[gain]:>8.1f}" for gain in GAINS))
+        emit(f"{row.confirmations_per_100:>5.1f}{row.incumbent_reruns:>4.1f}\n")
+    narrate(
+        "after: edits that follow the start, or a true promotion of "
+        f"{FIRST_GAIN:g} sigma.\n"
+        "false, bound: studies of no-op edits with any promotion, and its upper 95 % bound, in %.\n"
+        "2 sigma ...: single true gains of that size that are promoted, in %.\n"
+        "conf: confirmation runs per 100 no-op edits. inc: further runs of the incumbent per study."
+    )
