@@ -202,7 +202,7 @@ def _test(
         # The variance of the gain, in sigma squared: as it is, and after the last possible run.
         now, end = 1 / n + 1 / m, 1 / last + 1 / most
         needed = _quantile(noise.freedom, level * (end / now) ** _LOOK_POWER)
-        if n >= min(_FRESH, last) and gain > needed * noise.sigma * math.sqrt(now):
+        if n >= _FRESH and gain > needed * noise.sigma * math.sqrt(now):
             return Verdict("promote", f"confirmed by {fresh}: {_sigmas(-gain, noise)}", fmean(mine))
         freedom = noise.freedom + (last - n) + (most - m)
         at_last = _quantile(freedom, level) * noise.sigma * math.sqrt(end)

@@ -88,7 +88,7 @@ class Acceptance(_Table):
 
     replicates: Annotated[int, Field(ge=1, le=16)] = 2  # re-runs of the baseline at the start
     incumbent_runs: Annotated[int, Field(ge=2, le=32)] = 8  # at most, when a test asks for them
-    max_confirmations: Annotated[int, Field(ge=1, le=16)] = 4  # fresh runs of a candidate
+    max_confirmations: Annotated[int, Field(ge=2, le=16)] = 4  # fresh runs of a candidate
     screen: NotNegative = 1.4  # gain, in sigma, that is worth a test
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # of any false promotion in a study
 
