@@ -107,8 +107,9 @@ def test_what_is_inside(confined: Sandbox, tmp_path: Path) -> None:
 import os, numpy, env.clock
 print(os.path.exists({str(tmp_path / "file")!r}), os.path.exists({__file__!r}))
 import env, sys  # a checkout below /tmp is seen there, read-only
-own = {p.split("/")[2] for p in (sys.prefix, env.__path__[0]) if p.startswith("/tmp/")}
-print([name for name in os.listdir("/tmp") if name not in own], sorted(os.listdir("/dev/shm")), os.getcwd())
+own = [p.split("/")[2] for p in (sys.prefix, env.__path__[0]) if p.startswith("/tmp/")]
+seen = [name for name in os.listdir("/tmp") if name not in own]
+print(seen, sorted(os.listdir("/dev/shm")), os.getcwd())
 print(len([name for name in os.listdir("/proc") if name.isdigit()]) < 5)
 """
     assert run(code, confined).splitlines() == ["False False", "[] [] /tmp", "True"]
