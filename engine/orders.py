@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from engine.executor import TrialRequest
+from engine.executor import Slot, TrialRequest
 from env import sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -22,7 +21,9 @@ FINISH_SECONDS = 30.0
 # The clock runs on while weights are handed in; this much more is allowed for it.
 FINISH_GRACE = 2.0
 FINISH_BYTES_PER_SECOND = 50e6
-_ADDRESS_SPACE_SLACK = 8 << 30  # libraries that are mapped and never touched
+# Address space that is mapped and never touched: libraries, and stacks and arenas of threads.
+_ADDRESS_SPACE_SLACK = 8 << 30
+_ADDRESS_SPACE_OF_THREAD = 256 << 20
 _LOGITS_BYTES = 64 << 20  # of shared memory for one batch of logits
 
 
@@ -52,7 +53,7 @@ def train(
         "memory_bytes": slot.memory_bytes,
         "max_processes": MAX_PROCESSES,
         "log_bytes": LOG_BYTES,
-        "rlimits": _rlimits(slot.device, slot.memory_bytes, folder),
+        "rlimits": _rlimits(slot, folder),
         "config": {
             "source": request.source,
             "seed": request.seed,
@@ -109,7 +110,7 @@ def score(
             "model_argv": confined.wrap(model_argv, slot.device, SCRATCH_BYTES),
             "model_env": surroundings["env"],
             "model_cwd": surroundings["cwd"],
-            "model_rlimits": _rlimits(slot.device, slot.memory_bytes, folder),
+            "model_rlimits": _rlimits(slot, folder),
         },
     }
 
@@ -130,10 +131,11 @@ def _surroundings(device: str, threads: int, confined: Sandbox, folder: Path) ->
     }
 
 
-def _rlimits(device: str, memory_bytes: int, folder: Path) -> dict[str, int]:
+def _rlimits(slot: Slot, folder: Path) -> dict[str, int]:
     # Weights must not fill the disk that the study's database lies on.
     largest = min(WEIGHTS_BYTES, shutil.disk_usage(folder).free // 2)
     limits = {"core": 0, "nofile": 4096, "fsize": largest}
-    if not device.startswith("cuda"):  # CUDA reserves far more address space than it uses
-        limits["as"] = math.ceil(memory_bytes + _ADDRESS_SPACE_SLACK)
+    if not slot.device.startswith("cuda"):  # CUDA reserves far more address space than it uses
+        slack = _ADDRESS_SPACE_SLACK + slot.threads * _ADDRESS_SPACE_OF_THREAD
+        limits["as"] = slot.memory_bytes + slack
     return limits

@@ -10,12 +10,14 @@ from env import processes
 class Meter:
     """Looks at all descendants of this process, which reaps them. Nothing that ran is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_limit: int) -> None:
+        """`memory_limit` in bytes: memory is measured closely when it seems to be over it."""
         self.processes = 0  # zombies included: they use up process ids
-        self.memory_bytes = 0  # resident; pages that are shared count several times
+        self.memory_bytes = 0
         self.peak_memory_bytes = 0
         self.cpu_seconds = 0.0
-        self._shared_bytes = 0
+        self._memory_limit = memory_limit
+        self._shared_bytes = 0  # resident pages that were found to be counted several times
         self._reaped_seconds = 0.0
         self._own_seconds: dict[tuple[int, int], float] = {}
 
@@ -23,9 +25,7 @@ class Meter:
         """Measure now. Costs one pass over /proc."""
         found = processes.tree(os.getpid())
         self.processes = len(found)
-        self.memory_bytes = sum(child.memory_bytes for child in found.values())
-        really = self.memory_bytes - self._shared_bytes
-        self.peak_memory_bytes = max(self.peak_memory_bytes, really)
+        self._weigh(found)
         waited = self._reaped_seconds
         for child in found.values():
             waited += child.own_seconds + child.children_seconds
@@ -38,12 +38,10 @@ class Meter:
         """Count a child that was reaped."""
         self._reaped_seconds += ended.cpu_seconds
 
-    def over(self, memory_bytes: int) -> bool:
-        """Whether more memory than this is in use."""
-        if self.memory_bytes - self._shared_bytes <= memory_bytes:
-            return False
-        # It seems so. To look closely is slow: what turns out to be shared is not asked again.
-        exact = processes.private_memory(processes.descendants(os.getpid()))
-        if exact is not None:
-            self._shared_bytes = max(0, self.memory_bytes - exact)
-        return exact is None or exact > memory_bytes
+    def _weigh(self, found: dict[int, processes.Stat]) -> None:
+        resident = sum(child.memory_bytes for child in found.values())
+        if resident - self._shared_bytes > self._memory_limit:
+            exact = processes.private_memory(pid for pid, child in found.items() if child.alive)
+            self._shared_bytes = 0 if exact is None else max(0, resident - exact)
+        self.memory_bytes = resident - self._shared_bytes
+        self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)

@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         """`order` as written by `engine.orders`."""
-        self.meter = Meter()
+        self.meter = Meter(order["memory_bytes"])
         self.phase = "startup"
         self.verdict: tuple[str, str] | None = None
         self._order = order
@@ -62,7 +62,7 @@ class Watch:
         order, used = self._order, self.meter
         if used.processes > order["max_processes"]:
             self.stop("crash", f"it started more than {order['max_processes']} processes")
-        elif used.over(order["memory_bytes"]):
+        elif used.memory_bytes > order["memory_bytes"]:
             limit = order["memory_bytes"] / 2**30
             self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
         if self.phase == "startup":
