@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test install check unit soak clean
+.PHONY: demo test install check unit soak pretrain clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt torch
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt \
 	  pytest pytest-timeout hypothesis ruff mypy import-linter build hatchling editables
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-build-isolation -e .
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-build-isolation -e '.[optuna,plot]'
 	@touch $(STAMP)
 
 demo: install ## run the main job on the embedded text: 12 experiments, then a summary
@@ -42,6 +42,12 @@ unit: install ## the tests alone
 
 soak: install ## 50 random kills; takes a while
 	$(BIN)/python -m pytest -m soak -s
+
+pretrain: install ## train the shipped policy anew on simulated studies; resumes; hours on a CPU
+	@# Keeping freed memory spares the kernel from clearing it again and again.
+	MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 \
+	  $(BIN)/python -m policy.pretrain --output pretraining
+	cp pretraining/best.safetensors policy/weights/ppo.safetensors
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,7 +49,7 @@ class Decisions:
 
     async def propose(self) -> None:
         """Queue what the policy proposes. Raises policy.PolicyExhausted."""
-        proposal = self._researcher.ask()
+        proposal = await self._researcher.ask()
         experiments = await self._store.experiments()
         parent_id = await self._parent_of(proposal.parent)
         seed = trial_seed(self._seed, len(experiments))

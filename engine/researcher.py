@@ -8,7 +8,10 @@ replayed on it. A policy that draws from (seed, proposal number) alone then goes
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import cast
+
+from anyio import to_thread
 
 import policy
 from engine.faults import fault_point
@@ -36,7 +39,8 @@ class Researcher:
         cls, store: Store, name: str, source: str, seed: int, options: dict[str, object]
     ) -> Researcher:
         """The policy as the records left it, or a new one. Raises policy.PolicyError."""
-        researcher = cls(store, policy.make(name, source, seed, **options), name)
+        make = partial(policy.make, name, source, seed, **options)
+        researcher = cls(store, await to_thread.run_sync(make), name)
         saved = await store.latest_policy_state()
         experiments = {e.id: e for e in await store.experiments()}
         if saved is not None:
@@ -52,9 +56,9 @@ class Researcher:
         """The policy's whole state."""
         return self._policy.state_dict()
 
-    def ask(self) -> Proposal:
-        """The policy's next proposal."""
-        proposal = self._policy.ask()
+    async def ask(self) -> Proposal:
+        """The policy's next proposal. The event loop goes on while it is thought of."""
+        proposal = await to_thread.run_sync(self._policy.ask)
         fault_point("asked")
         return proposal
 
@@ -91,26 +95,29 @@ class Researcher:
         proposal = self._outstanding.pop(experiment.id, None)
         if proposal is None:
             source = await self._store.source(experiment.source_sha)
-            self._policy.observe(source, _outcome(experiment))
+            await to_thread.run_sync(self._policy.observe, source, _outcome(experiment))
         else:
-            self._policy.tell(proposal, _outcome(experiment))
+            await to_thread.run_sync(self._policy.tell, proposal, _outcome(experiment))
 
     async def _save(self) -> None:
         log = await self._store.policy_log()
-        content = json.dumps(self.state_dict(), sort_keys=True).encode()
-        sha = blobs.write_blob(self._store.folder.policy, content)
+        sha = await to_thread.run_sync(self._write_state)
         fault_point("state-written")
         await self._store.save_policy_state(sha, log[-1].seq)
         fault_point("state-saved")
         self._saved = [*self._saved, sha][-_STATES_KEPT:]
         blobs.prune_blobs(self._store.folder.policy, self._saved)
 
+    def _write_state(self) -> str:
+        content = json.dumps(self.state_dict(), sort_keys=True).encode()
+        return blobs.write_blob(self._store.folder.policy, content)
+
     async def _replay(self, entry: LogEntry, experiment: Experiment) -> None:
         if entry.operation != "ask":
             await self._apply(experiment)
             return
         recorded = await self._recorded(experiment)
-        proposal = self._policy.ask()
+        proposal = await to_thread.run_sync(self._policy.ask)
         # A policy that has changed since (a new version, a language model) answers something
         # else: what was recorded is what was run.
         same = proposal.source == recorded.source

@@ -62,7 +62,7 @@ class BudgetTable(_Table):
 class Policy(_Table):
     """Who proposes edits."""
 
-    name: str = "local"
+    name: str = "ppo"
     options: dict[str, Any] = Field(default_factory=dict)
 
 

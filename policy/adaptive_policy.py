@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policy.contract import Outcome, Policy, Proposal
+from policy.noise import pooled_deviation
 from policy.search import SearchPolicy, digest
 from target import lattice
 from target.edit import Change, Edit, change
@@ -147,12 +148,9 @@ class AdaptivePolicy(SearchPolicy):
 
     def _noise(self) -> float:
         """The standard deviation of replicates; without any, half the median change."""
-        repeated = [scores for scores in self._runs.values() if len(scores) > 1]
-        if repeated:
-            squares = sum((len(s) - 1) * statistics.variance(s) for s in repeated)
-            noise = math.sqrt(squares / sum(len(s) - 1 for s in repeated))
-            if noise > 0:
-                return noise
+        noise = pooled_deviation(self._runs)
+        if noise is not None:
+            return noise
         return statistics.median(self._changes) / 2
 
     def _moved(self, moves: list[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from policy.contract import (
@@ -66,16 +66,7 @@ class SearchPolicy(Policy):
         rng = random.Random(f"{self._seed}:{self._number}")
         sites = [site for site in find_sites(self._incumbent) if self.reachable(site)]
         drawn = (self._draw_edit(sites, rng) for _ in range(_DRAWS))
-        listed = itertools.islice(self._all_edits(sites), _LISTED)
-        for edit in itertools.chain(drawn, listed):
-            proposal = self._new(edit)
-            if proposal is not None:
-                self._number += 1
-                self._tried[digest(proposal.source)] = None
-                return proposal
-        raise PolicyExhausted(
-            "every edit of the script's sites has been tried: give it more constants, or stop here"
-        )
+        return self._first_new(itertools.chain(drawn, self._listed()))
 
     def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """A kept candidate becomes the incumbent; nothing else is learned."""
@@ -118,6 +109,26 @@ class SearchPolicy(Policy):
             if value is not None:
                 changes.append(change(site, value))
         return Edit(tuple(changes))
+
+    def _first_new(self, edits: Iterable[Edit]) -> Proposal:
+        """The first edit that makes a new candidate, as the next proposal."""
+        for edit in edits:
+            proposal = self._new(edit)
+            if proposal is not None:
+                return self._noted(proposal)
+        raise PolicyExhausted(
+            "every edit of the script's sites has been tried: give it more constants, or stop here"
+        )
+
+    def _noted(self, proposal: Proposal) -> Proposal:
+        self._number += 1
+        self._tried[digest(proposal.source)] = None
+        return proposal
+
+    def _listed(self) -> Iterator[Edit]:
+        """The first of all edits, in order: what is left when random draws find nothing new."""
+        sites = [site for site in find_sites(self._incumbent) if self.reachable(site)]
+        return itertools.islice(self._all_edits(sites), _LISTED)
 
     def _all_edits(self, sites: list[Site]) -> Iterator[Edit]:
         """Every edit, those with fewer changes first."""

@@ -25,5 +25,6 @@ def test_the_wheel_holds_all_rooms_and_their_files(tmp_path: Path) -> None:
         missing = {str(f.relative_to(ROOT)) for f in files} - inside
         assert not missing, f"{room}: {sorted(missing)}"
     assert "target/train.py" in inside
+    assert "policy/weights/ppo.safetensors" in inside
     assert any(name.startswith("state/migrations/") for name in inside)
     assert not any(name.startswith("tests") for name in inside)

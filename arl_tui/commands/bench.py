@@ -1,4 +1,4 @@
-"""The commands that measure the program itself: bench acceptance."""
+"""The commands that measure the program itself: bench acceptance, latency and policies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from arl_tui.commands.bench_policies import policies
 from arl_tui.commands.reading import AsJson
 from arl_tui.output import emit, emit_json, narrate
 
@@ -15,6 +16,7 @@ bench = typer.Typer(name="bench", help="Measure the program itself.")
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    bench.command()(policies)
     app.add_typer(bench)
 
 
@@ -56,3 +58,28 @@ def acceptance(
         "2 sigma ...: single true gains of that size that are promoted, in %.\n"
         "conf: confirmation runs per 100 no-op edits. inc: further runs of the incumbent per study."
     )
+
+
+@bench.command()
+def latency(
+    name: Annotated[str, typer.Option("--policy", help="Whom to ask.")] = "ppo",
+    sites: Annotated[int, typer.Option(min=1, max=10_000, help="Of the script.")] = 40,
+    experiments: Annotated[int, typer.Option(min=1, max=100_000, help="Asks and tells.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Time a policy's asks and tells, its updates among them, on a made-up script."""
+    from arl_tui.commands.failures import told
+
+    with told():
+        from engine.policy_latency import measure
+
+        rows = measure(name, sites, experiments)
+    if as_json:
+        emit_json(
+            {"policy": name, "sites": sites, "experiments": experiments}
+            | {row.call: asdict(row) for row in rows}
+        )
+        return
+    emit(f"{'ms':<6}{'median':>9}{'90 %':>9}{'longest':>9}\n")
+    for row in rows:
+        emit(f"{row.call:<6}{row.median:>9.1f}{row.p90:>9.1f}{row.longest:>9.1f}\n")

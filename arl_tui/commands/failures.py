@@ -10,6 +10,7 @@ from engine.control import NoEngine
 from engine.decisions import BaselineFailed
 from engine.devices import DeviceError
 from engine.epochs import EpochChanged
+from engine.policy_bench import BenchError
 from engine.preparation import DiskFull
 from engine.settings import SettingsError
 from engine.study import SandboxMissing, TargetError
@@ -20,6 +21,7 @@ from target.source import SourceError
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (SettingsError, Exit.USAGE),
     (PolicyError, Exit.USAGE),
+    (BenchError, Exit.USAGE),
     (EpochChanged, Exit.EPOCH_CHANGED),
     (TargetError, Exit.TARGET),
     (SourceError, Exit.TARGET),

@@ -23,16 +23,20 @@ LIMIT = 16
 OF_TRIALS = {"spawned", "training", "reported", "trained", "scoring"}
 
 
-def start(folder: Path, fault: str = "", slots: int = 1) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-P", str(SCRIPT), str(folder), str(LIMIT), str(slots)]
+def start(
+    folder: Path, fault: str = "", slots: int = 1, policy: str = "local", limit: int = LIMIT
+) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-P", str(SCRIPT), str(folder), str(limit), str(slots), policy]
     environment = dict(os.environ) | ({"ARL_FAULT": fault} if fault else {})
     return subprocess.Popen(
         argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def finish(folder: Path, slots: int = 1) -> list[list[object]]:
-    process = start(folder, slots=slots)
+def finish(
+    folder: Path, slots: int = 1, policy: str = "local", limit: int = LIMIT
+) -> list[list[object]]:
+    process = start(folder, slots=slots, policy=policy, limit=limit)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return [json.loads(line) for line in out.splitlines()]
@@ -75,6 +79,16 @@ def test_killed_fifty_times_at_random(tmp_path: Path, uninterrupted: list[list[o
         if kills >= 50:
             return
     pytest.fail("the engine ended too soon to be killed")
+
+
+def test_a_policy_that_has_learnt_goes_on_exactly(tmp_path: Path) -> None:
+    limit = 30  # enough outcomes for two updates of its weights
+    whole = finish(tmp_path / "whole", policy="ppo", limit=limit)
+    folder = tmp_path / "study"
+    killed = start(folder, "told:17", policy="ppo", limit=limit)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert finish(folder, policy="ppo", limit=limit) == whole
 
 
 def test_killed_with_several_slots_it_equals_a_replay_of_its_record(tmp_path: Path) -> None:

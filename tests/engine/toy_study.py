@@ -1,6 +1,6 @@
 """Runs a study whose trials are a function of source and seed: a whole engine in one second.
 
-    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS]
+    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS [POLICY]]
 
 It ends with one line of JSON per experiment on stdout. Tests start it as a process to kill it.
 """
@@ -79,18 +79,18 @@ def trial(request: TrialRequest) -> TrialResult:
     )
 
 
-def settings(limit: int) -> Settings:
+def settings(limit: int, policy: str = "local") -> Settings:
     """The study's settings."""
     limits = {"max_experiments": limit, "min_disk_gb": 0}
-    return validate({"seed": 5, "policy": {"name": "local"}, "limits": limits})
+    return validate({"seed": 5, "policy": {"name": policy}, "limits": limits})
 
 
-async def run(folder: StudyFolder, limit: int, slots: int) -> None:
+async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
     """Run or continue the study."""
-    chosen = settings(limit)
+    chosen = settings(limit, policy)
     new = None if folder.exists else TARGET
     study = NewStudy(
-        name="toy", seed=5, target_name="train.py", policy="local", settings=chosen.model_dump()
+        name="toy", seed=5, target_name="train.py", policy=policy, settings=chosen.model_dump()
     )
     opened = Store.open(folder) if new is None else Store.create(folder, study)
     conditions = Conditions(
@@ -118,8 +118,9 @@ def main() -> None:
     folder = StudyFolder(Path(sys.argv[1]).absolute())
     folder.make()
     slots = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    policy = sys.argv[4] if len(sys.argv) > 4 else "local"
     with EngineLock(folder.lock):
-        anyio.run(run, folder, int(sys.argv[2]), slots)
+        anyio.run(run, folder, int(sys.argv[2]), slots, policy)
 
 
 if __name__ == "__main__":
