@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from policy.knobs import Knob, library
@@ -101,7 +103,7 @@ def test_the_coordinate_is_0_at_the_origin_and_rises() -> None:
         assert len(seen.coordinates) == PLACES
         assert seen.coordinates[REACH] == 0
         row = seen.coordinates[REACH + seen.low : REACH + seen.high + 1]
-        assert all(before < after for before, after in zip(row, row[1:], strict=False))
+        assert all(before < after for before, after in pairwise(row))
 
 
 @pytest.mark.parametrize(
