@@ -41,14 +41,21 @@ class Researcher:
         """The policy as the records left it, or a new one. Raises policy.PolicyError."""
         make = partial(policy.make, name, source, seed, **options)
         researcher = cls(store, await to_thread.run_sync(make), name)
-        saved = await store.latest_policy_state()
         experiments = {e.id: e for e in await store.experiments()}
+        log = await store.policy_log()
+        first = min((e.id for e in experiments.values() if e.val_bpb is not None), default=None)
+        begun = next((entry.seq for entry in log if entry.experiment_id == first), None)
+        if begun is None:
+            return researcher  # no baseline has trained: what was learnt is of a broken target
+        saved = await store.latest_policy_state()
+        if saved is not None and saved.log_seq < begun:
+            saved = None
         if saved is not None:
             state = json.loads(blobs.read_blob(store.folder.policy, saved.sha256))
             researcher._policy.load_state_dict(state)
             researcher._saved.append(saved.sha256)
             await researcher._remember(experiments, saved.log_seq)
-        for entry in await store.policy_log(0 if saved is None else saved.log_seq):
+        for entry in await store.policy_log(begun - 1 if saved is None else saved.log_seq):
             await researcher._replay(entry, experiments[entry.experiment_id])
         return researcher
 

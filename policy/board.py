@@ -145,7 +145,8 @@ class Board:
         failed = sum(told.status == code for code in _FAILED)
         self.failed = self.failed * 0.9 + 0.1 * torch.as_tensor(failed).float()
         self._move(told, rows, sites, moved & keep[:, None], ways, choices)
-        self.reference = torch.where(keep & scored, told.score, self.reference)
+        # An incumbent whose score nobody tells is unknown, not as good as the last one.
+        self.reference = torch.where(keep, told.score, self.reference)
         self.floor[keep] = torch.nan
         return gain
 

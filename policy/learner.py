@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from policy import ppo
+from policy.contract import PolicyError
 from policy.features import Observation
 from policy.network import Action, EditNetwork
 from policy.rewards import Experience, Weights, merit, reward
-from policy.tensors import pack, unpack
+from policy.tensors import keyed_generator, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,27 @@ class OnlineSettings:
     oldest: int = 4  # updates after which a sample is dropped
     epochs: int = 3
     entropy_weight: float = 0.002
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("window", 2),
+            ("first", 2),
+            ("every", 1),
+            ("oldest", 0),
+            ("epochs", 1),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise PolicyError(
+                    f"learning.{name} = {value!r} must be a whole number from {least}"
+                )
+        if not 0 < self.rate <= 1e-3:
+            raise PolicyError(f"learning.rate = {self.rate!r} must be above 0 and at most 1e-3")
+        if self.reference_weight < 0.3:
+            raise PolicyError(
+                f"learning.reference_weight = {self.reference_weight!r} must be at least 0.3: "
+                "less lets a few lucky outcomes undo what was learnt beforehand"
+            )
 
 
 @dataclass
@@ -70,17 +92,17 @@ class Learner:
         """Remember what was sampled at ask `number`."""
         self._asked[number] = Sample(seen, moves, log_prob, self.version)
 
-    def forget(self, number: int) -> None:
-        """An ask whose candidate a person amended: nobody sampled that."""
-        self._asked.pop(number, None)
+    def tell(self, number: int, log_prob: float | None, experience: Experience) -> None:
+        """Take in an outcome, and learn when enough have come.
 
-    def tell(self, number: int, experience: Experience) -> None:
-        """Take in an outcome, and learn when enough have come."""
+        What was told without the log-probability of its ask was not sampled as it was run: a
+        person amended it, or another program version asked it. It is not learnt from.
+        """
         worth = reward(experience, self._window, self._weights)
         if merit(experience) is not None:
             self._window = [*self._window, experience][-self._settings.window :]
         sample = self._asked.pop(number, None)
-        if sample is None:
+        if sample is None or sample.log_prob != log_prob:
             return
         sample.reward = worth
         self._told = [*self._told, sample][-self._settings.window :]
@@ -121,9 +143,14 @@ class Learner:
                 entropy_weight=settings.entropy_weight,
                 reference_weight=settings.reference_weight,
             ),
-            torch.Generator().manual_seed(self._seed * 1_000_003 + self.version),
+            keyed_generator(self._seed, self.version),
         )
         self.version += 1
+        self._asked = {
+            number: sample
+            for number, sample in self._asked.items()
+            if self.version - sample.version <= settings.oldest
+        }
         self.metrics = asdict(metrics)
 
     def _begin(self) -> None:

@@ -7,6 +7,7 @@ real study is a contextual bandit: gamma = 0, so an experiment's reward is its o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from policy.features import Observation
 from policy.network import Action, EditNetwork
+
+_FAR = 3.0  # a log-ratio
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,7 @@ def update(
             loss = policy_loss + settings.value_weight * value_loss
             loss = loss - settings.entropy_weight * entropy
             if batch.reference is not None and settings.reference_weight > 0:
-                behind = batch.reference[index] - scores.log_prob
-                pull = (behind.exp() - 1 - behind).clamp(max=20).mean()
+                pull = _divergence(batch.reference[index] - scores.log_prob).mean()
                 loss = loss + settings.reference_weight * pull
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -128,3 +130,9 @@ def update(
             break
     kl, outside, explained, entropy_mean, loss_mean = (sums / max(count, 1)).tolist()
     return Metrics(kl, outside, explained, entropy_mean, loss_mean, value_sum)
+
+
+def _divergence(behind: Tensor) -> Tensor:
+    """An unbiased estimate of a KL divergence from log-ratios, linear where it would explode."""
+    near = behind.clamp(max=_FAR)
+    return near.exp() - 1 - near + (behind - near) * (math.exp(_FAR) - 1)

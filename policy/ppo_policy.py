@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import statistics
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from policy.noise import pooled_deviation
 from policy.rewards import Experience, Weights
 from policy.roster import Roster
 from policy.search import SearchPolicy, digest
-from policy.tensors import pack, single_thread, unpack
+from policy.tensors import keyed_generator, pack, single_thread, unpack
 from target import lattice
 from target.edit import Edit, change
 from target.literal import Value, same
@@ -86,7 +85,7 @@ class PPOPolicy(SearchPolicy):
         """An edit that the network samples; when those run out, any that is left."""
         self._board = self._roster.enlist(self._incumbent, self._board)
         self._stand_at(self._incumbent)
-        generator = torch.Generator().manual_seed(_key(self._seed, self._number))
+        generator = keyed_generator(self._seed, self._number)
         with single_thread(), torch.no_grad():
             seen = _rounded(features.observe(self._board, self._left()))
             for draw in self._draws(seen, generator):
@@ -112,10 +111,9 @@ class PPOPolicy(SearchPolicy):
                 if told.score.isfinite():
                     self._scores[digest(proposal.source)] = float(told.score)
             if self._online:
-                if proposal.log_prob is None:
-                    self._learner.forget(proposal.number)
-                experience = Experience(outcome.status, gain, distance, self._unused(outcome))
-                self._learner.tell(proposal.number, experience)
+                status = STATUSES[int(told.status[0])]
+                experience = Experience(status, gain, distance, self._unused(outcome))
+                self._learner.tell(proposal.number, proposal.log_prob, experience)
 
     def observe(self, source: str, outcome: Outcome) -> None:
         """Re-runs tell the noise, and those of the incumbent its score."""
@@ -134,6 +132,7 @@ class PPOPolicy(SearchPolicy):
     def state_dict(self) -> dict[str, Any]:
         """Plain values for JSON; tensors as text."""
         return super().state_dict() | {
+            "features": weights.VERSION,
             "board": pack(self._board.state()),
             "sites": self._roster.state(),
             "runs": {name: list(scores) for name, scores in self._runs.items()},
@@ -144,15 +143,19 @@ class PPOPolicy(SearchPolicy):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state, its seed included."""
-        super().load_state_dict(state)
         try:
+            super().load_state_dict(state)
+            if state["features"] != weights.VERSION:
+                raise ValueError(f"it is of version {state['features']} of the network's input")
             self._roster = Roster.from_state(state["sites"])
             self._board = Board.from_state(unpack(state["board"]))
             self._learner.load(state["learner"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self._runs = {name: list(scores) for name, scores in state["runs"].items()}
+            self._scores, self._seconds = dict(state["scores"]), list(state["seconds"])
+        except PolicyError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise PolicyError(f"the saved state of the policy cannot be used: {error}") from None
-        self._runs = {name: list(scores) for name, scores in state["runs"].items()}
-        self._scores, self._seconds = dict(state["scores"]), list(state["seconds"])
 
     def _draws(self, seen: Observation, generator: torch.Generator) -> Iterator[_Draw]:
         """Samples of the network; what has just been of no use becomes less likely."""
@@ -206,16 +209,19 @@ class PPOPolicy(SearchPolicy):
         absent = [-1] * (MOVES - len(moved))
         score = math.nan
         if outcome.val_bpb is not None and outcome.status != "veto":
-            score = float(outcome.val_bpb)
+            score = float(torch.tensor(float(outcome.val_bpb)))  # inf where float32 ends
         again = self._runs.get(digest(proposal.source))
         if again and outcome.status == "keep":
             score = statistics.fmean(again)  # its first score was chosen for being low
+        status = outcome.status
+        if status == "discard" and not math.isfinite(score):
+            status = "crash"  # a score that is none
         parent = self._scores.get(digest(proposal.parent), math.nan)
         told = Told(
             sites=torch.tensor([moved + absent]),
             starts=torch.tensor([[before[row] for row in moved] + [0] * len(absent)]),
             ends=torch.tensor([[after[row] for row in moved] + [0] * len(absent)]),
-            status=torch.tensor([STATUSES.index(outcome.status)]),
+            status=torch.tensor([STATUSES.index(status)]),
             score=torch.tensor([score]),
             parent=torch.tensor([parent]),
             seconds=torch.tensor([_known(outcome.seconds)]),
@@ -239,12 +245,6 @@ def _rounded(seen: Observation) -> Observation:
     )
 
 
-def _key(seed: int, number: int) -> int:
-    """A generator's seed for one ask."""
-    digest_ = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest_, "big") >> 1
-
-
 def _known(amount: float | None) -> float:
     return math.nan if amount is None else float(amount)
 
@@ -260,7 +260,8 @@ def _changed(default: Options, name: str, changes: Mapping[str, float] | None) -
     for key, value in (changes or {}).items():
         if key not in known:
             raise PolicyError(f"{name} has no {key!r}: choose from {', '.join(known)}")
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
             raise PolicyError(f"{name}.{key} = {value!r} is not a number")
     return type(default)(**{**known, **(changes or {})})
 
@@ -277,6 +278,12 @@ def make(
     learning: Mapping[str, float] | None = None,
 ) -> Policy:
     """The PPO policy. `rewards` and `learning` change fields of Weights and OnlineSettings."""
+    if weights is not None and not isinstance(weights, str):
+        raise PolicyError(f"weights = {weights!r} must be the path of a file")
+    if experiments is not None and (type(experiments) is not int or experiments < 1):
+        raise PolicyError(f"experiments = {experiments!r} must be a whole number above 0")
+    if not isinstance(online, bool):
+        raise PolicyError(f"online = {online!r} must be true or false")
     return PPOPolicy(
         source,
         seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ def unpack(text: str) -> dict[str, Tensor]:
         return load(zlib.decompress(base64.b64decode(text, validate=True)))
     except Exception as error:  # whatever the decoders say of a damaged text
         raise ValueError(f"these are not packed tensors: {error}") from None
+
+
+def keyed_generator(seed: int, number: int) -> torch.Generator:
+    """Random numbers that depend on a study's seed and a number alone."""
+    digest = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
 @contextmanager

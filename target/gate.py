@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from target.literal import evaluate
 from target.rules.constants import is_seed
+from target.sites import find_sites
 from target.source import BOM, Function, Script, SourceError, parse
 
 ENTRY_POINTS = {"build_model": ("vocab_size", "seq_len"), "train": ("model", "run")}
@@ -25,7 +26,7 @@ def check(source: str, *, sealed: bool = True) -> str | None:
         script = parse(source)
     except SourceError as error:
         return str(error)
-    checks: list[Callable[[Script], str | None]] = [_compiles]
+    checks: list[Callable[[Script], str | None]] = [_compiles, _readable]
     if sealed:
         checks.append(_entry_points)
     return next((reason for test in checks if (reason := test(script))), None)
@@ -41,6 +42,15 @@ def _compiles(script: Script) -> str | None:
         return f"the script does not parse: line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"the script does not parse: {error}"
+    return None
+
+
+def _readable(script: Script) -> str | None:
+    """A hint that cannot be followed would stop the search at the next edit."""
+    try:
+        find_sites(script.text)
+    except SourceError as error:
+        return str(error)
     return None
 
 

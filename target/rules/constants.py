@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from target.hints import Hints, parse
-from target.literal import Value, evaluate, render
+from target.literal import Value, evaluate, render, same
 from target.sites import Found, Kind, Site, Splice
 from target.source import Script
 
@@ -109,7 +109,9 @@ def _sites(script: Script, name: str, node: ast.expr, hints: Hints) -> list[Foun
             return []
     if choices:
         kind = "choice"
-        choices = choices if value in choices else (value, *choices)
+        if isinstance(value, float):
+            choices = tuple(float(c) if type(c) is int else c for c in choices)
+        choices = choices if any(same(value, c) for c in choices) else (value, *choices)
     start, end = script.span(node)
     text = script.text[start:end]
     site = Site(

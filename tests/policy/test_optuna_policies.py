@@ -74,12 +74,12 @@ def loss(source: str) -> float:
 
 @cache
 def gain(name: str) -> float:
-    """The gain of 80 experiments without noise, in which every improvement is kept."""
+    """The gain of 40 experiments without noise, in which every improvement is kept."""
     gains = []
     for seed in range(2):
         made, best = policy.make(name, KNOBS, seed), loss(KNOBS)
         made.observe(KNOBS, Outcome(status="keep", val_bpb=best))
-        for _ in range(80):
+        for _ in range(40):
             proposal = made.ask()
             score = loss(proposal.source)
             status: Status = "keep" if score < best else "discard"
@@ -117,7 +117,8 @@ def test_every_proposal_is_a_new_candidate_of_the_incumbent(
 
 def play(made: Policy, told: list[Outcome], seed: int, slots: int = 4) -> list[Proposal]:
     """Asks with up to `slots` outstanding, told in any order; returns what is outstanding."""
-    rng, pending = random.Random(seed), []
+    rng = random.Random(seed)
+    pending: list[Proposal] = []
     for outcome in told:
         while len(pending) < slots:
             pending.append(made.ask())
@@ -205,19 +206,19 @@ def test_it_goes_on_when_nothing_has_a_score(name: str, outcome: Outcome) -> Non
     play(made, [outcome] * 5, 0)
 
 
-@pytest.mark.parametrize("status", ["crash", "oom", "abort"])
+@pytest.mark.parametrize("status", ["crash", "abort"])
 def test_what_fails_is_avoided(name: str, status: Any) -> None:
     """A flag that always fails is rarely tried after a while."""
     made = policy.make(name, SOURCE, 0)
     made.observe(SOURCE, Outcome(status="keep", val_bpb=1.0))
     tried = []
-    for number in range(60):
+    for number in range(40):
         proposal = made.ask()
         tried.append("FLAG = True" in proposal.source)
         score = 1.0 + number % 7 / 100
         outcome = Outcome(status=status) if tried[-1] else Outcome(status="discard", val_bpb=score)
         made.tell(proposal, outcome)
-    assert sum(tried[30:]) <= 6
+    assert sum(tried[20:]) <= 1
 
 
 def test_a_failure_is_a_bit_worse_than_the_worst() -> None:

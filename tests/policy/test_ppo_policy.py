@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -318,3 +319,68 @@ def test_a_damaged_state_is_refused_in_a_sentence(make: Make) -> None:
 
 def test_the_shipped_weights_propose() -> None:
     assert policy.make("ppo", SOURCE, 0).ask().log_prob is not None
+
+
+def test_options_are_checked_before_the_study(make: Make) -> None:
+    for options in (
+        {"learning": {"window": 32.0}},
+        {"learning": {"every": 0}},
+        {"learning": {"epochs": 0}},
+        {"learning": {"rate": -1}},
+        {"learning": {"rate": 0.1}},
+        {"learning": {"reference_weight": 0.1}},
+        {"learning": "fast"},
+        {"rewards": {"rank": True}},
+        {"experiments": "100"},
+        {"online": "yes"},
+        {"weights": 5},
+    ):
+        with pytest.raises(PolicyError):
+            make(**options)
+
+
+def test_the_largest_seed_learns_too(make: Make) -> None:
+    made = make(seed=2**63 - 1, learning={"first": 2, "every": 1})
+    for number in range(3):
+        made.tell(made.ask(), Outcome(status="discard", val_bpb=2.0 + number))
+    assert made.ask().number == 3
+
+
+def test_a_site_that_goes_away_leaves_what_was_seen_before_as_it_was(make: Make) -> None:
+    options = {"learning": {"first": 2, "every": 1}}
+    whole = make(**options)
+    early = [whole.ask(), whole.ask()]
+    resumed = make(**options)
+    resumed.load_state_dict(through_json(whole.state_dict()))
+    without = early[0].amended(early[0].parent.replace("FLAG = False\n", ""))
+    for made in (whole, resumed):
+        made.tell(without, Outcome(status="keep", val_bpb=1.9))
+        for number in range(3):
+            made.tell(made.ask(), Outcome(status="discard", val_bpb=2.0 + number))
+        made.tell(early[1], DISCARD)
+    assert whole.state_dict() == resumed.state_dict()
+
+
+def test_a_source_without_sites_is_the_end(make: Make) -> None:
+    made = make(SOURCE.replace("F.relu(x).square()", "x"))
+    made.tell(made.ask().amended(ENTRY), Outcome(status="keep", val_bpb=1.0))
+    with pytest.raises(PolicyExhausted):
+        made.ask()
+
+
+def test_a_score_that_is_none_is_a_failure(make: Make) -> None:
+    for score in (math.inf, math.nan, 1e39, None):
+        made, other = make(), make()
+        proposal = made.ask()
+        assert other.ask() == proposal
+        made.tell(proposal, Outcome(status="discard", val_bpb=score))
+        other.tell(proposal, Outcome(status="crash"))
+        assert made.state_dict() == other.state_dict()
+
+
+def test_what_was_not_run_as_it_was_sampled_is_not_learnt(make: Make) -> None:
+    made = make(learning={"first": 2, "every": 1})
+    for number in range(4):
+        changed = Proposal.from_record(made.ask().to_record() | {"log_prob": -1.0})
+        made.tell(changed, Outcome(status="discard", val_bpb=2.0 + number))
+    assert made.state_dict()["learner"]["version"] == 0

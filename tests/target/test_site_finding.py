@@ -139,3 +139,8 @@ def test_five_hundred_sites_are_found_in_order_and_in_no_time() -> None:
     sites = find_sites(source)
     assert time.process_time() - start < 5  # about 0.05 s: this only catches a quadratic search
     assert [site.value for site in sites] == list(range(500))
+
+
+def test_choices_take_the_type_of_a_float() -> None:
+    (site,) = find_sites("R = 4.0  # arl: choices 2, 3, 4\n")
+    assert [repr(choice) for choice in site.choices] == ["2.0", "3.0", "4.0"]
