@@ -10,13 +10,17 @@ from env import processes
 class Meter:
     """Looks at all descendants of this process, which reaps them. Nothing that ran is forgotten."""
 
-    def __init__(self, memory_limit: int) -> None:
-        """`memory_limit` in bytes: memory is measured closely when it seems to be over it."""
+    def __init__(self, memory_limit: int, process_limit: int) -> None:
+        """`memory_limit` in bytes: memory is measured closely when it seems to be over it.
+
+        That is slow, and left out when there are more processes than `process_limit` anyway.
+        """
         self.processes = 0  # zombies included: they use up process ids
         self.memory_bytes = 0
         self.peak_memory_bytes = 0
         self.cpu_seconds = 0.0
         self._memory_limit = memory_limit
+        self._process_limit = process_limit
         self._shared_bytes = 0  # resident pages that were found to be counted several times
         self._reaped_seconds = 0.0
         self._own_seconds: dict[tuple[int, int], float] = {}
@@ -40,7 +44,8 @@ class Meter:
 
     def _weigh(self, found: dict[int, processes.Stat]) -> None:
         resident = sum(child.memory_bytes for child in found.values())
-        if resident - self._shared_bytes > self._memory_limit:
+        too_many = len(found) > self._process_limit
+        if resident - self._shared_bytes > self._memory_limit and not too_many:
             exact = processes.private_memory(pid for pid, child in found.items() if child.alive)
             self._shared_bytes = 0 if exact is None else max(0, resident - exact)
         self.memory_bytes = resident - self._shared_bytes

@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         """`order` as written by `engine.orders`."""
-        self.meter = Meter(order["memory_bytes"])
+        self.meter = Meter(order["memory_bytes"], order["max_processes"])
         self.phase = "startup"
         self.verdict: tuple[str, str] | None = None
         self._order = order

@@ -165,8 +165,8 @@ class CmaEsPolicy(ConfigurationPolicy):
         """Go on from a saved state: its generations are gone through again."""
         super().load_state_dict(state)
         self._past = [[Sample(*sample) for sample in ranked] for ranked in state["past"]]
-        self._told = []
-        self._asked = {number: Sample(*sample) for number, sample in state["asked"]}
+        self._told = [(Sample(*sample), tuple(found)) for sample, found in state["told"]]
+        self._asked = {}
         self._begin()
 
     def _begin(self) -> None:
