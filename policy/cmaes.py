@@ -166,7 +166,7 @@ class CmaEsPolicy(ConfigurationPolicy):
         super().load_state_dict(state)
         self._past = [[Sample(*sample) for sample in ranked] for ranked in state["past"]]
         self._told = [(Sample(*sample), tuple(found)) for sample, found in state["told"]]
-        self._asked = {}
+        self._asked = {number: Sample(*sample) for number, sample in state["asked"]}
         self._begin()
 
     def _begin(self) -> None:

@@ -75,7 +75,7 @@ def through_json(state: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(state)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.lists(outcomes, min_size=4, max_size=9), st.randoms(use_true_random=False))
 def test_a_resumed_policy_goes_on_in_the_same_way(
     make: Make, told: list[Outcome], rng: random.Random
