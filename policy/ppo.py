@@ -89,7 +89,7 @@ def update(
 ) -> Metrics:
     """Some epochs of clipped surrogate descent. `share` averages gradients among processes."""
     spread = batch.returns.var(unbiased=False)
-    sums, count = torch.zeros(5), 0
+    sums, count = torch.zeros(6), 0
     weight = (batch.advantage - batch.advantage.mean()) / (batch.advantage.std() + 1e-6)
     for _ in range(settings.epochs):
         moved, parts = 0.0, 0
@@ -122,14 +122,12 @@ def update(
                 kl = float((ratio - 1 - log_ratio).mean())
                 outside = float((ratio - 1).abs().gt(settings.clip).float().mean())
                 explained = 1 - float(error.var(unbiased=False) / (spread + 1e-8))
-                row = (kl, outside, explained, float(entropy), float(policy_loss))
-                sums += torch.tensor(row)
-                value_sum = float(value_loss)
+                losses = (float(policy_loss), float(value_loss))
+                sums += torch.tensor((kl, outside, explained, float(entropy), *losses))
             moved, parts, count = moved + kl, parts + 1, count + 1
         if share is None and moved / max(parts, 1) > settings.target_kl:
             break
-    kl, outside, explained, entropy_mean, loss_mean = (sums / max(count, 1)).tolist()
-    return Metrics(kl, outside, explained, entropy_mean, loss_mean, value_sum)
+    return Metrics(*(sums / max(count, 1)).tolist())
 
 
 def _divergence(behind: Tensor) -> Tensor:
