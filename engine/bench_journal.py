@@ -22,6 +22,7 @@ import target
 from engine.epochs import EpochChanged
 from engine.policy_bench import BenchError, StudyRecord
 from policy import Outcome, PolicyError, Proposal
+from policy.search import digest
 
 _VERSION = 1
 
@@ -90,7 +91,7 @@ class Journal:
 
     def outcome(self, seed: int, number: int, source: str) -> Outcome | None:
         """The run of a source that belongs to no policy, if there was one."""
-        return self._runs.get((seed, number, _digest(source)))
+        return self._runs.get((seed, number, digest(source)))
 
     def add_study(self, record: StudyRecord) -> None:
         """Note a finished study."""
@@ -117,7 +118,7 @@ class Journal:
                 "kind": "run",
                 "seed": seed,
                 "number": number,
-                "source": _digest(source),
+                "source": digest(source),
                 "outcome": asdict(outcome),
             }
         )
@@ -208,7 +209,3 @@ def code_digest() -> str:
                 total.update(f"{path.relative_to(folder.parent)}\0".encode())
                 total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
-
-
-def _digest(source: str) -> str:
-    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()

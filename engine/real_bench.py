@@ -6,7 +6,6 @@ last incumbent is then trained again with fresh seeds: the best of many noisy sc
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import signal
 import tempfile
@@ -30,6 +29,7 @@ from engine.policy_bench import Climb, Contestant, StudyRecord
 from engine.settings import Settings
 from engine.study import Conditions, establish
 from policy import Outcome, Status
+from policy.search import digest
 
 CONFIRM_FROM = 1_000_000  # numbers of the fresh runs: no experiment has these seeds
 
@@ -112,7 +112,7 @@ async def bench_target(
 def conditions_of(plan: RealPlan, conditions: Conditions) -> dict[str, Any]:
     """What must stay the same for the trainings of a resume file to be comparable."""
     return {
-        "target": hashlib.sha256(plan.target.encode("utf-8", "surrogatepass")).hexdigest(),
+        "target": digest(plan.target),
         "environment": conditions.environment.digest,
         "budget": conditions.budget.seconds,
         "clock": conditions.budget.clock,

@@ -50,13 +50,17 @@ class Researcher:
         saved = await store.latest_policy_state()
         if saved is not None and saved.log_seq < begun:
             saved = None
+        after = begun - 1
         if saved is not None:
+            after = saved.log_seq
             state = json.loads(blobs.read_blob(store.folder.policy, saved.sha256))
             researcher._policy.load_state_dict(state)
             researcher._saved.append(saved.sha256)
-            await researcher._remember(experiments, saved.log_seq)
-        for entry in await store.policy_log(begun - 1 if saved is None else saved.log_seq):
-            await researcher._replay(entry, experiments[entry.experiment_id])
+            before = [entry for entry in log if entry.seq <= after]
+            await researcher._remember(experiments, before)
+        for entry in log:
+            if entry.seq > after:
+                await researcher._replay(entry, experiments[entry.experiment_id])
         return researcher
 
     def state_dict(self) -> dict[str, object]:
@@ -130,12 +134,10 @@ class Researcher:
         same = proposal.source == recorded.source
         self._outstanding[experiment.id] = proposal if same else recorded
 
-    async def _remember(self, experiments: dict[int, Experiment], log_seq: int) -> None:
-        """Rebuild the proposals that were outstanding when the state was saved."""
+    async def _remember(self, experiments: dict[int, Experiment], log: list[LogEntry]) -> None:
+        """Rebuild the proposals that were outstanding when the state was saved after `log`."""
         open_asks: dict[int, None] = {}
-        for entry in await self._store.policy_log():
-            if entry.seq > log_seq:
-                break
+        for entry in log:
             if entry.operation == "ask":
                 open_asks[entry.experiment_id] = None
             else:

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from policy.contract import Outcome, Policy, Proposal
+from policy.contract import FAILURES, Outcome, Policy, Proposal
 from policy.noise import pooled_deviation
 from policy.search import SearchPolicy, digest
 from target import lattice
@@ -23,7 +23,6 @@ _DRIFT = 0.01  # variance that every tell adds: old credit fades
 _STEPS = (1, 1, 2, 2)
 _RECENT = 64
 _HOPELESS = -1.8  # an abort is taken as at least three times the noise worse: -asinh(3)
-_FAILED = ("crash", "oom", "timeout", "invalid")
 
 
 class AdaptivePolicy(SearchPolicy):
@@ -57,7 +56,7 @@ class AdaptivePolicy(SearchPolicy):
         if outcome.status == "veto":
             for arm in arms:
                 arm[4] += 1 / len(arms)
-        elif outcome.status in _FAILED:
+        elif outcome.status in FAILURES:
             blame = [0.2 + arm[3] / arm[2] for arm in arms]
             for arm, share in zip(arms, blame, strict=True):
                 arm[3] += share / sum(blame)

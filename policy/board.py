@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from policy.contract import Status
+from policy.contract import FAILURES, Status
 from policy.moves import PLACES, REACH, WAYS
 from policy.table import Table, place
 
@@ -26,7 +26,7 @@ REMEMBERED = 32  # experiments
 MOVES = 3  # most sites in an edit
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 KEEP, DISCARD, ABORT, VETO = map(STATUSES.index, ("keep", "discard", "abort", "veto"))
-_FAILED = tuple(map(STATUSES.index, ("crash", "timeout", "oom", "invalid")))
+_FAILED = tuple(map(STATUSES.index, FAILURES))
 
 # Statistics of a way, as `policy.adaptive_policy` keeps them: what a gain is taken to be before
 # any try, the variance of one outcome, and how fast old credit fades.
@@ -50,6 +50,20 @@ class Told:
     parent: Tensor
     seconds: Tensor
     memory: Tensor
+
+
+class _Taken(NamedTuple):
+    """The moves of an outcome as indices, and what kind of moves they are."""
+
+    rows: Tensor  # [B] the studies
+    sites: Tensor  # [B, M], as all below; 0 where there is no move
+    moved: Tensor  # whether there is one
+    ways: Tensor
+    choices: Tensor
+
+    def at(self, third: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where statistics [B, S, n] of these moves are, given the last index [B, M]."""
+        return self.rows[:, None].expand_as(self.sites), self.sites, third
 
 
 class Board:
@@ -132,19 +146,20 @@ class Board:
         ways = torch.where(
             choices > 0, told.ends.clamp(max=WAYS - 1), (told.ends > told.starts).long()
         )
+        taken = _Taken(rows, sites, moved, ways, choices)
         scored = told.score.isfinite()
         keep = told.status == KEEP
+        failed = torch.isin(told.status, told.status.new_tensor(_FAILED)).float()
         gain = self._take_score(told, scored)
-        self._credit(told, rows, sites, moved, ways, scored, gain)
-        self._note_values(told, rows, sites, moved, choices, scored)
-        self._record(told, rows, scored, choices)
+        self._credit(told, taken, scored, failed, gain)
+        self._note_values(told, taken, scored)
+        self._record(told, taken, scored)
         self.told += 1
         self.since += 1
         self.kept += keep.long()
         self.since[keep] = 0
-        failed = sum(told.status == code for code in _FAILED)
-        self.failed = self.failed * 0.9 + 0.1 * torch.as_tensor(failed).float()
-        self._move(told, rows, sites, moved & keep[:, None], ways, choices)
+        self.failed = self.failed * 0.9 + 0.1 * failed
+        self._move(told, taken._replace(moved=moved & keep[:, None]))
         # An incumbent whose score nobody tells is unknown, not as good as the last one.
         self.reference = torch.where(keep, told.score, self.reference)
         self.floor[keep] = torch.nan
@@ -168,17 +183,10 @@ class Board:
         return torch.where(sure, gain.clamp(min=0.5), gain)
 
     def _credit(
-        self,
-        told: Told,
-        rows: Tensor,
-        sites: Tensor,
-        moved: Tensor,
-        ways: Tensor,
-        scored: Tensor,
-        gain: Tensor,
+        self, told: Told, taken: _Taken, scored: Tensor, failed: Tensor, gain: Tensor
     ) -> None:
         """Share the gain or the blame among the ways taken (a Kalman filter, diagonal)."""
-        at = (rows[:, None].expand_as(sites), sites, ways)
+        at, moved = taken.at(taken.ways), taken.moved
         count = moved.sum(1, keepdim=True).clamp(min=1)
         one = moved.float()
         self.tries.index_put_(at, one, accumulate=True)
@@ -187,12 +195,9 @@ class Board:
         self.all_wins.index_put_(at, one * win, accumulate=True)
         veto = (told.status == VETO).float()[:, None]
         self.dislike.index_put_(at, one * veto / count, accumulate=True)
-        failed = torch.zeros_like(win)
-        for code in _FAILED:
-            failed += (told.status == code).float()[:, None]
         suspect = (0.2 + self.blame[at] / self.tries[at].clamp(min=1)) * one
         suspect = suspect / suspect.sum(1, keepdim=True).clamp(min=1e-6)
-        self.blame.index_put_(at, suspect * failed, accumulate=True)
+        self.blame.index_put_(at, suspect * failed[:, None], accumulate=True)
 
         abort = told.status == ABORT
         learns = (scored & (told.status != VETO)) | abort
@@ -213,26 +218,19 @@ class Board:
         effect = torch.where(moved, effect, self.effect[at])
         self.effect.index_put_(at, effect - self.effect[at], accumulate=True)
 
-    def _note_values(
-        self,
-        told: Told,
-        rows: Tensor,
-        sites: Tensor,
-        moved: Tensor,
-        choices: Tensor,
-        scored: Tensor,
-    ) -> None:
-        at = (rows[:, None].expand_as(sites), sites, place(told.ends, choices))
-        one = moved.float()
+    def _note_values(self, told: Told, taken: _Taken, scored: Tensor) -> None:
+        at = taken.at(place(told.ends, taken.choices))
+        one = taken.moved.float()
         lost = ~scored & (told.status != VETO)
         self.value_tries.index_put_(at, one, accumulate=True)
         self.value_fails.index_put_(at, one * lost.float()[:, None], accumulate=True)
-        for move in range(sites.shape[1]):  # one by one: an absent move must not undo another
-            here = moved[:, move] & scored
+        for move in range(one.shape[1]):  # one by one: an absent move must not undo another
+            here = taken.moved[:, move] & scored
             where = tuple(index[here, move] for index in at)
             self.value_best[where] = torch.minimum(self.value_best[where], told.score[here])
 
-    def _record(self, told: Told, rows: Tensor, scored: Tensor, choices: Tensor) -> None:
+    def _record(self, told: Told, taken: _Taken, scored: Tensor) -> None:
+        rows = taken.rows
         slot = self.told % REMEMBERED
         base = torch.where(told.parent.isnan(), self.base(), told.parent)
         self.record_status[rows, slot] = told.status
@@ -241,20 +239,13 @@ class Board:
         self.record_seconds[rows, slot] = told.seconds
         self.record_memory[rows, slot] = told.memory
         self.record_sites[rows, slot] = told.sites
-        steps = torch.where(choices > 0, told.ends, told.ends - told.starts)
+        steps = torch.where(taken.choices > 0, told.ends, told.ends - told.starts)
         self.record_steps[rows, slot] = steps.clamp(-REACH, REACH)
         self.record_time[rows, slot] = self.told
 
-    def _move(
-        self,
-        told: Told,
-        rows: Tensor,
-        sites: Tensor,
-        moved: Tensor,
-        ways: Tensor,
-        choices: Tensor,
-    ) -> None:
+    def _move(self, told: Told, taken: _Taken) -> None:
         """The incumbent has moved: going on promises more than going back; old failures go."""
+        rows, sites, moved, ways, choices = taken
         for move in range(sites.shape[1]):
             here = moved[:, move]
             if not here.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from target import gate
 from target.diff import unified_diff
@@ -14,6 +14,8 @@ from target.sites import find_sites
 from target.source import SourceError
 
 Status = Literal["keep", "discard", "abort", "crash", "timeout", "oom", "invalid", "veto"]
+
+FAILURES: Final[tuple[Status, ...]] = ("crash", "oom", "timeout", "invalid")  # without a score
 
 
 class PolicyError(ValueError):

@@ -31,6 +31,7 @@ from target.sites import Site, find_sites
 from target.source import SourceError
 
 _DRAWS = 64  # samples before every edit is gone through in order
+_USUAL = 48  # experiments whose seconds are remembered
 _DISCOURAGE = 1.0  # taken off a move's score when an edit with it was no use
 
 
@@ -161,11 +162,13 @@ class PPOPolicy(SearchPolicy):
         """Samples of the network; what has just been of no use becomes less likely."""
         network = self._learner.network
         encoded = network.encode(seen)
+        sites = {site.id: site for site in find_sites(self._incumbent)}
+        ends = features.moves(self._board).ends[0]
         tilted = encoded
         for _ in range(_DRAWS):
             action = network.sample(tilted, generator)
             moves = action.moves[0].tolist()
-            edit = self._edit([move for move in moves if move >= 0])
+            edit = self._edit([move for move in moves if move >= 0], sites, ends)
             if edit is not None:
                 log_prob = float(network.evaluate(encoded, action).log_prob[0])
                 yield _Draw(edit, action.moves, log_prob)
@@ -175,10 +178,8 @@ class PPOPolicy(SearchPolicy):
                     scores[0, move // BINS, move % BINS] -= _DISCOURAGE
             tilted = Encoded(*tilted[:2], scores, *tilted[3:])
 
-    def _edit(self, moves: list[int]) -> Edit | None:
-        """The edit that some moves make of the incumbent."""
-        sites = {site.id: site for site in find_sites(self._incumbent)}
-        ends = features.moves(self._board).ends[0]
+    def _edit(self, moves: list[int], sites: Mapping[str, Site], ends: Tensor) -> Edit | None:
+        """The edit that some moves make of the incumbent, given where all moves lead."""
         changes = []
         for move in moves:
             row, bin_ = divmod(move, BINS)
@@ -234,7 +235,7 @@ class PPOPolicy(SearchPolicy):
         seconds = outcome.seconds
         if seconds is None or not math.isfinite(seconds) or seconds <= 0:
             return 0.0
-        self._seconds = [*self._seconds, seconds][-MOVES * 16 :]
+        self._seconds = [*self._seconds, seconds][-_USUAL:]
         return max(0.0, 1 - seconds / statistics.median(self._seconds))
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policy.contract import FAILURES
+
 _WORST = -1.8  # a gain (asinh of sigmas) that stands for "much worse": about three times the noise
-FAILURES = ("crash", "oom", "timeout", "invalid")
 
 
 @dataclass(frozen=True)

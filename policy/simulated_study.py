@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import torch
@@ -13,6 +12,7 @@ from policy.families import FAMILIES as _FAMILIES
 from policy.moves import position, view
 from policy.simulator import Studies
 from policy.stock import stock
+from policy.tensors import keyed_generator
 from target.sites import Site, find_sites
 from target.source import SourceError
 
@@ -67,9 +67,7 @@ class SimulatedStudy:
         failure = int(result.failure[0])
         if failure >= 0:
             return Outcome(status=STATUSES[failure])
-        text = f"{self._seed}:{repetition}:{source}".encode()
-        luck = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
-        generator = torch.Generator().manual_seed(luck)
+        generator = keyed_generator(self._seed, repetition, source)
         noise = float(torch.randn((), generator=generator))
         if self._heavy:  # Student's t with 4 degrees of freedom, of unit standard deviation
             square = float(torch.randn(4, generator=generator).square().mean())

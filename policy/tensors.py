@@ -27,9 +27,9 @@ def unpack(text: str) -> dict[str, Tensor]:
         raise ValueError(f"these are not packed tensors: {error}") from None
 
 
-def keyed_generator(seed: int, number: int) -> torch.Generator:
-    """Random numbers that depend on a study's seed and a number alone."""
-    digest = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()
+def keyed_generator(*key: int | str) -> torch.Generator:
+    """Random numbers that depend on a key alone, such as a study's seed and an ask's number."""
+    digest = hashlib.blake2b(":".join(map(str, key)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
