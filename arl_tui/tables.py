@@ -83,6 +83,7 @@ def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[
         ("edit", e.summary),
         ("why", e.why),
         ("val-bpb", _score(e.val_bpb)),
+        ("sealed", "" if e.sealed_bpb is None else f"{e.sealed_bpb:.4f} on the second shard"),
         ("delta", "" if e.delta is None else f"{e.delta:+.4f} (negative is better)"),
         ("time", seconds if e.seconds is not None or e.wall_seconds is not None else ""),
         ("steps", _number(e.steps, "d") if e.steps is not None else ""),

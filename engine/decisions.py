@@ -14,6 +14,7 @@ from engine.events import Announce, EngineEvent
 from engine.executor import TrialResult
 from engine.faults import fault_point
 from engine.researcher import Researcher
+from engine.sealed import sealed_gain
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent, NewExperiment, Operation, Outcome, Status
 from state.store import Store
@@ -148,14 +149,16 @@ class Decisions:
             await self._repeat(reference, "replicate", len(experiments))
             return
         if verdict.action == "promote" and verdict.score is not None:
+            epoch, shas = incumbent.epoch_id, (candidate.source_sha, reference.source_sha)
+            reason = verdict.reason + sealed_gain(experiments, epoch, *shas)
             await self._store.promote(
                 candidate.id,
                 score=verdict.score,
                 sigma=_sigma(runs.noise()),
-                reason=verdict.reason,
+                reason=reason,
                 operation="tell",
             )
-            sentence = f"#{candidate.id} kept, val-bpb {verdict.score:.4f}: {verdict.reason}"
+            sentence = f"#{candidate.id} kept, val-bpb {verdict.score:.4f}: {reason}"
             self._announce(EngineEvent("kept", sentence, data))
         elif verdict.action == "reject":
             await self._store.settle(candidate.id, operation="tell", reason=verdict.reason)
@@ -223,6 +226,7 @@ def _to_outcome(result: TrialResult, status: Status, reason: str, delta: float |
         status=status,
         reason=reason,
         val_bpb=result.val_bpb,
+        sealed_bpb=result.sealed_bpb,
         delta=delta,
         seconds=result.seconds,
         wall_seconds=result.wall_seconds,

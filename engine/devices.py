@@ -7,13 +7,15 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
 from engine.executor import Slot
+from env import sandbox
+from env.sandbox import Sandbox
 
 _MEMORY_SHARE = 0.8  # of the machine's memory, for all slots together
 _PROBE_SECONDS = 120.0
@@ -21,11 +23,15 @@ _PROBE_SECONDS = 120.0
 # Runs in a process of its own: CUDA must not be touched in the engine, and may hang.
 _PROBE = """
 import json, torch
-found = {"torch": torch.__version__, "cuda": torch.version.cuda, "names": [], "error": ""}
+found = {"cuda": torch.version.cuda, "names": [], "uuids": [], "buses": [], "error": ""}
 try:
     for index in range(torch.cuda.device_count()):
         torch.ones(8, device=f"cuda:{index}").sum().item()
-        found["names"].append(torch.cuda.get_device_name(index))
+        about = torch.cuda.get_device_properties(index)
+        bus = [getattr(about, f"pci_{part}_id", -1) for part in ("domain", "bus", "device")]
+        found["names"].append(about.name)
+        found["uuids"].append(f"GPU-{getattr(about, 'uuid', '')}")
+        found["buses"].append("" if -1 in bus else "{:04x}:{:02x}:{:02x}.0".format(*bus))
     if not found["names"]:
         torch.zeros(1, device="cuda")
 except Exception as error:
@@ -45,6 +51,8 @@ class Cuda:
     names: tuple[str, ...]
     toolkit: str | None  # the CUDA version that torch was built with; None for a CPU build
     error: str
+    uuids: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()  # the device file of each, or ""
 
 
 def nvidia_present() -> bool:
@@ -67,7 +75,22 @@ def probe_cuda() -> Cuda:
         return Cuda((), "unknown", f"CUDA did not answer within {_PROBE_SECONDS:g} s")
     except (subprocess.CalledProcessError, ValueError, IndexError) as error:
         return Cuda((), "unknown", f"torch could not be tried ({error})")
-    return Cuda(tuple(found["names"]), found["cuda"], found["error"])
+    nodes = tuple(device_node(bus) for bus in found["buses"])
+    names, uuids = tuple(found["names"]), tuple(found["uuids"])
+    return Cuda(names, found["cuda"], found["error"], uuids, nodes)
+
+
+def device_node(bus: str, driver: Path = Path("/proc/driver/nvidia/gpus")) -> str:
+    """The device file of the GPU on a PCI bus such as "0000:3b:00.0"; "" where it is not known.
+
+    A part of a GPU (MIG) has no file of its own: then all stay visible.
+    """
+    try:
+        text = (driver / bus / "information").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = re.search(r"^Device Minor:\s*(\d+)\s*$", text, re.MULTILINE)
+    return f"/dev/nvidia{found[1]}" if bus and found else ""
 
 
 def unusable(cuda: Cuda) -> str | None:
@@ -91,12 +114,48 @@ def choose_slots(wanted: str, threads: int, memory_gb: float | None) -> tuple[Sl
     Raises DeviceError for a device that is not there; an NVIDIA device that torch cannot use is
     never passed over in silence.
     """
-    names = _names(wanted)
+    names, cuda = _names(wanted)
     if memory_gb is None:
         memory = int(_machine_memory() * _MEMORY_SHARE / len(names))
     else:
         memory = int(memory_gb * 2**30)
-    return tuple(Slot(number, name, threads, memory) for number, name in enumerate(names))
+    slots = tuple(Slot(number, name, threads, memory) for number, name in enumerate(names))
+    return slots if cuda is None else tuple(_alone(slot, cuda) for slot in slots)
+
+
+def works_inside(slot: Slot, confined: Sandbox) -> bool:
+    """Whether CUDA works in the sandbox of a GPU slot, tried with a real operation."""
+    code = "import torch; torch.ones(8, device='cuda:0').sum().item()"
+    argv = [sys.executable, "-P", "-c", code]
+    environment = sandbox.environment(slot.device, 1, uuid=slot.uuid)
+    try:
+        done = subprocess.run(
+            confined.wrap(argv, slot.device, 1 << 28, node=slot.node),
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def usable_inside(slot: Slot, confined: Sandbox) -> Slot:
+    """The slot as it works in the sandbox: with its own GPU alone, or else with all in sight.
+
+    Raises DeviceError when CUDA does not work there at all.
+    """
+    if slot.device == "cpu" or works_inside(slot, confined):
+        return slot
+    open_slot = replace(slot, uuid="", node="")
+    if slot.node and works_inside(open_slot, confined):
+        return open_slot
+    raise DeviceError(
+        f"CUDA works on {slot.device}, but not in the sandbox: see `arl-tui doctor`, or run "
+        'unconfined with sandbox = "off" in arl.toml.'
+    )
 
 
 def device_model(slots: tuple[Slot, ...]) -> str:
@@ -106,11 +165,20 @@ def device_model(slots: tuple[Slot, ...]) -> str:
     return probe_cuda().names[int(slots[0].device.partition(":")[2])]
 
 
-def _names(wanted: str) -> list[str]:
+def _alone(slot: Slot, cuda: Cuda) -> Slot:
+    """A GPU slot that knows its device file, where the machine tells."""
+    index = int(slot.device.partition(":")[2])
+    if not (len(cuda.nodes) > index and cuda.nodes[index]):
+        return slot
+    return replace(slot, uuid=cuda.uuids[index], node=cuda.nodes[index])
+
+
+def _names(wanted: str) -> tuple[list[str], Cuda | None]:
+    """The devices of the slots; what torch says of them, if they are GPUs."""
     text = wanted.replace(" ", "")
     if text == "auto":
         if not nvidia_present():
-            return ["cpu"]
+            return ["cpu"], None
         text = "cuda"
     names: list[str] = []
     for part in text.split(","):
@@ -122,10 +190,10 @@ def _names(wanted: str) -> list[str]:
         names += [match[1]] * int(match[2] or 1)
     if "cpu" in names and len(set(names)) > 1:
         raise DeviceError("Slots must be alike: scores of a CPU and a GPU cannot be compared.")
-    return names if names[0] == "cpu" else _cuda_names(names)
+    return (names, None) if names[0] == "cpu" else _cuda_names(names)
 
 
-def _cuda_names(names: list[str]) -> list[str]:
+def _cuda_names(names: list[str]) -> tuple[list[str], Cuda]:
     if not nvidia_present():
         raise DeviceError(
             f"There is no NVIDIA device for {', '.join(names)} here: check the driver with "
@@ -145,7 +213,7 @@ def _cuda_names(names: list[str]) -> list[str]:
         raise DeviceError("A GPU can be one slot only: two trials on it would share its time.")
     if len({cuda.names[int(name.partition(":")[2])] for name in names}) > 1:
         raise DeviceError("The GPUs of a study must be of one model, or scores cannot be compared.")
-    return names
+    return names, cuda
 
 
 def _cpu_model() -> str:

@@ -19,6 +19,11 @@ from env import manifest, prepare, sandbox
 from env.errors import DataError
 
 _ROOM_GB = 5.0
+_SANDBOX_ADVICE = {
+    "bubblewrap": "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces.",
+    "Landlock": "Use Linux 5.13 or newer, with landlock among its `lsm=`.",
+    "seccomp": "Use a kernel with seccomp filters, on x86_64 or aarch64.",
+}
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,10 @@ def _device() -> Finding:
 def _sandbox() -> Finding:
     found = sandbox.detect("auto")
     what = ", ".join(found.layers)
-    if found.bwrap is None:
-        return Finding(
-            "sandbox",
-            "warn",
-            f"no bubblewrap; only {what}",
-            "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces.",
-        )
-    return Finding("sandbox", "ok", what)
+    if not found.missing:
+        return Finding("sandbox", "ok", what)
+    advice = " ".join(_SANDBOX_ADVICE[name] for name in found.missing)
+    return Finding("sandbox", "warn", f"no {', no '.join(found.missing)}; only {what}", advice)
 
 
 def _disk() -> Finding:

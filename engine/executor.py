@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -31,9 +32,18 @@ class Budget:
         return self.seconds * 6.0 + 30.0 if self.clock == "cpu" else 600.0
 
     @property
-    def limit(self) -> float:
-        """Where the outside clock ends a trial: the last batch may overrun by this much."""
-        return self.seconds + max(1.0, 0.05 * self.seconds)
+    def tolerance(self) -> float:
+        """By how much the last batch may overrun before the outside clock ends a trial."""
+        return max(1.0, 0.02 * self.seconds)
+
+    @property
+    def free_startup(self) -> float:
+        """What building and compiling may take, on the clock; more of it is charged as training.
+
+        Counted from where a candidate's own code begins to run: else it could train before the
+        start, on whatever it finds.
+        """
+        return {"cpu": 5.0, "wall": 60.0, "steps": math.inf}[self.clock]
 
     def __str__(self) -> str:
         unit = "batches" if self.clock == "steps" else f"{self.clock} s"
@@ -48,6 +58,8 @@ class Slot:
     device: str  # "cpu" or "cuda:N"
     threads: int
     memory_bytes: int
+    uuid: str = ""  # of the GPU; with its device file, a trial can be shown that GPU alone
+    node: str = ""
 
     def __str__(self) -> str:
         return f"{self.device}#{self.number}" if self.device == "cpu" else self.device
@@ -63,6 +75,7 @@ class TrialRequest:
     seed: int
     budget: Budget
     slot: Slot
+    sealed: bool = False  # whether the sealed shard is scored too
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ class TrialResult:
     status: TrialStatus
     reason: str = ""
     val_bpb: float | None = None
+    sealed_bpb: float | None = None
     seconds: float = 0.0  # on the budget clock, as measured outside
     wall_seconds: float = 0.0
     startup_seconds: float = 0.0

@@ -175,7 +175,13 @@ class _Trial:
             return replace(trained, status=kind, reason=reason, log=end.log)
         if isinstance(said[0], messages.Failed):
             return replace(trained, status=said[0].status, reason=said[0].reason, log=end.log)
-        return replace(trained, score_seconds=said[0].seconds, val_bpb=said[0].val_bpb)
+        score = said[0]
+        return replace(
+            trained,
+            score_seconds=score.seconds,
+            val_bpb=score.val_bpb,
+            sealed_bpb=score.sealed_bpb,
+        )
 
     def _hear(self, body: object) -> None:
         heard = self._heard

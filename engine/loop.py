@@ -214,7 +214,16 @@ class Engine:
             self._announce(EngineEvent("report", "", data | report))
 
         listener = Listener(on_process, on_phase, on_report)
-        request = TrialRequest(experiment.id, attempt, source, experiment.seed, self._budget, slot)
+        request = TrialRequest(
+            experiment.id,
+            attempt,
+            source,
+            experiment.seed,
+            self._budget,
+            slot,
+            # Runs that a promotion compares; a candidate's own score is for the search alone.
+            sealed=experiment.kind != "candidate",
+        )
         job = await self._executor.submit(request, listener)
         self._jobs[experiment.id] = job
         if self._interrupting:

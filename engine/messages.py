@@ -68,6 +68,7 @@ class Scored(_Message):
 
     type: Literal["scored"]
     val_bpb: float = Field(ge=0, allow_inf_nan=False)
+    sealed_bpb: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     nats: float = Field(allow_inf_nan=False)
     bytes: int = Field(gt=0)
     seconds: Seconds

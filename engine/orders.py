@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ SCRATCH_BYTES = 2 << 30
 MAX_PROCESSES = 128
 FINISH_SECONDS = 30.0
 # The clock runs on while weights are handed in; this much more is allowed for it.
-FINISH_GRACE = 2.0
+FINISH_GRACE = 1.0
 FINISH_BYTES_PER_SECOND = 50e6
 # Address space that is mapped and never touched: libraries, and stacks and arenas of threads.
 _ADDRESS_SPACE_SLACK = 8 << 30
@@ -35,15 +34,16 @@ def train(
     inside = sandbox.device_inside(slot.device)
     argv = [sys.executable, "-P", "-m", "env.harness", "{channel}", "{weights}"]
     return {
-        "argv": confined.wrap(argv, slot.device, SCRATCH_BYTES),
-        **_surroundings(slot.device, slot.threads, confined, folder),
+        "argv": _confine(argv, slot, confined, folder),
+        **_surroundings(slot, confined, folder),
         "files": {"weights": (str(folder / "weights"), "w")},
         "train": str(environment.train),
         "accepts": ("saved", "failed"),
         "clock": {
             "kind": budget.clock,
             "budget": budget.seconds,
-            "limit": budget.limit,
+            "tolerance": budget.tolerance,
+            "free_startup": budget.free_startup,
             "finish_grace": FINISH_GRACE,
             "finish_bytes_per_second": FINISH_BYTES_PER_SECOND,
         },
@@ -59,6 +59,8 @@ def train(
             "seed": request.seed,
             "clock": budget.clock,
             "budget": budget.seconds,
+            "tolerance": budget.tolerance,
+            "free_startup": budget.free_startup,
             "device": inside,
             "threads": slot.threads,
             "vocab_size": environment.vocab_size,
@@ -82,7 +84,7 @@ def score(
     batch_rows = max(1, min(64, _LOGITS_BYTES // logits_row))
     model_argv = [sys.executable, "-P", "-m", "env.model_process"]
     model_argv += ["{channel}", "{weights}", "{ids}", "{logits}"]
-    surroundings = _surroundings(slot.device, slot.threads, confined, folder)
+    surroundings = _surroundings(slot, confined, folder)
     return {
         "argv": [sys.executable, "-P", "-m", "env.scorer", "{channel}"],
         **surroundings,
@@ -100,6 +102,7 @@ def score(
             "weights": str(folder / "weights"),
             "weights_bytes": WEIGHTS_BYTES,
             "shard": str(environment.val),
+            "sealed": str(environment.sealed) if request.sealed else None,
             "token_bytes": str(environment.token_bytes),
             "batch_rows": batch_rows,
             "device": inside,
@@ -107,7 +110,7 @@ def score(
             "vocab_size": environment.vocab_size,
             "seq_len": environment.seq_len,
             "dtype": environment.dtype,
-            "model_argv": confined.wrap(model_argv, slot.device, SCRATCH_BYTES),
+            "model_argv": _confine(model_argv, slot, confined, folder),
             "model_env": surroundings["env"],
             "model_cwd": surroundings["cwd"],
             "model_rlimits": _rlimits(slot, folder),
@@ -120,15 +123,26 @@ def score_seconds(environment: Environment, startup_seconds: float) -> float:
     return startup_seconds + 60.0 + environment.rows["val"] * environment.seq_len / 1000.0
 
 
-def _surroundings(device: str, threads: int, confined: Sandbox, folder: Path) -> dict[str, Any]:
-    scratch = sandbox.SCRATCH
-    if confined.bwrap is None:
-        scratch = str(folder / "scratch")
-        os.makedirs(scratch, mode=0o700, exist_ok=True)
+def _confine(argv: list[str], slot: Slot, confined: Sandbox, folder: Path) -> list[str]:
+    scratch = _scratch(confined, folder)
+    return confined.wrap(argv, slot.device, SCRATCH_BYTES, scratch=scratch, node=slot.node)
+
+
+def _surroundings(slot: Slot, confined: Sandbox, folder: Path) -> dict[str, Any]:
+    scratch = _scratch(confined, folder)
     return {
         "cwd": "/" if confined.bwrap else scratch,
-        "env": sandbox.environment(device, threads, scratch),
+        "env": sandbox.environment(slot.device, slot.threads, scratch, slot.uuid),
     }
+
+
+def _scratch(confined: Sandbox, folder: Path) -> str:
+    """The folder that a confined process may write to."""
+    if confined.bwrap:
+        return sandbox.SCRATCH
+    scratch = folder / "scratch"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    return str(scratch)
 
 
 def _rlimits(slot: Slot, folder: Path) -> dict[str, int]:

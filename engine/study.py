@@ -10,12 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 import policy
 from engine import epochs, oracle, preparation
 from engine.control import Command, Handle, Reply, serve
 from engine.decisions import Decisions
-from engine.devices import choose_slots, device_model
+from engine.devices import choose_slots, device_model, usable_inside
 from engine.events import Announce, EngineEvent
 from engine.executor import Budget, Executor, Slot
 from engine.facts import FactReader
@@ -123,19 +124,23 @@ async def establish(
 
     `known` is the folder of an environment that is prepared already.
     """
-    slots = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
+    chosen = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
     confined = sandbox.detect(settings.sandbox)
-    if settings.sandbox == "required" and confined.bwrap is None:
+    lacking = " and ".join(confined.missing)
+    if settings.sandbox == "required" and lacking:
         raise SandboxMissing(
-            'sandbox = "required", but bubblewrap does not work here: see `arl-tui doctor`.'
+            f'sandbox = "required", but this machine has no working {lacking}: '
+            "see `arl-tui doctor`."
         )
-    if settings.sandbox != "off" and confined.bwrap is None:
-        announce(
-            EngineEvent(
-                "warning",
-                "Bubblewrap does not work here: trials are not confined (see `arl-tui doctor`).",
-            )
-        )
+    if settings.sandbox != "off" and lacking:
+        sentence = f"Trials run without {lacking} (see `arl-tui doctor`)."
+        announce(EngineEvent("warning", sentence))
+
+    slots = await to_thread.run_sync(
+        lambda: tuple(usable_inside(slot, confined) for slot in chosen)
+    )
+    if slots[0].device != "cpu" and not all(slot.node for slot in slots):
+        announce(EngineEvent("warning", "A trial may see other GPUs than its own here."))
 
     def show(progress: preparation.Progress) -> None:
         data = {"step": progress.step, "fraction": progress.fraction}
@@ -261,9 +266,14 @@ def _epoch(conditions: Conditions) -> NewEpoch:
             "vocab_size": environment.vocab_size,
             "seq_len": environment.seq_len,
             "unigram_bpb": environment.unigram_bpb,
-            "sandbox": list(conditions.confined.layers),
+            "sandbox": _layers(conditions),
         },
     )
+
+
+def _layers(conditions: Conditions) -> list[str]:
+    alone = all(slot.node for slot in conditions.slots)
+    return [*conditions.confined.layers, *(["own GPU alone"] if alone else [])]
 
 
 def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> EngineEvent:
@@ -281,7 +291,7 @@ def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> E
         "budget": conditions.budget.seconds,
         "clock": conditions.budget.clock,
         "slots": [str(slot) for slot in conditions.slots],
-        "sandbox": list(conditions.confined.layers),
+        "sandbox": _layers(conditions),
     }
     return EngineEvent("opened", sentence, data)
 

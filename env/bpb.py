@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,22 +37,34 @@ class Score:
         return self.nats / (math.log(2) * self.n_bytes)
 
 
-def score(predict: Predict, rows: Tokens, batch_rows: int, token_bytes: torch.Tensor) -> Score:
-    """Score every row of `rows` [n, T + 1], at most `batch_rows` at a time.
+def score(
+    predict: Predict, rows: Tokens, batch_rows: int, token_bytes: torch.Tensor, seed: int
+) -> Score:
+    """Score every row of `rows` [n, T + 1], at most `batch_rows` at a time, in an order by `seed`.
 
-    `token_bytes` [V] int64: the UTF-8 bytes of each token, 0 for special tokens.
+    Rows that follow each other in a text are so seldom neighbours. `token_bytes` [V] int64: the
+    UTF-8 bytes of each token, 0 for special tokens.
     """
-    nats, n_bytes = 0.0, 0
-    tokens: list[torch.Tensor] = []
-    for start in range(0, len(rows), batch_rows):
-        block = np.asarray(rows[start : start + batch_rows], dtype=np.int64)
+    tokens = torch.empty(len(rows), rows.shape[1] - 1)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    for each in batches(order, batch_rows):
+        block = np.stack([np.asarray(rows[row], dtype=np.int64) for row in each])
         targets = torch.from_numpy(np.ascontiguousarray(block[:, 1:]))
-        each = token_nats(predict(np.ascontiguousarray(block[:, :-1])), targets)
-        width = token_bytes[targets]
+        tokens[each] = token_nats(predict(np.ascontiguousarray(block[:, :-1])), targets)
+    nats, n_bytes = 0.0, 0
+    for row, each in zip(rows, tokens, strict=True):
+        width = token_bytes[torch.from_numpy(row[1:].astype(np.int64))]
         nats += float(each[width > 0].double().sum())
         n_bytes += int(width.sum())
-        tokens.append(each)
-    return Score(nats, n_bytes, torch.cat(tokens))
+    return Score(nats, n_bytes, tokens)
+
+
+def batches(order: npt.NDArray[np.int64], batch_rows: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Cut row numbers [n] into batches of one size; the last is filled up with first ones."""
+    size = min(batch_rows, len(order))
+    for start in range(0, len(order), size):
+        each = order[start : start + size]
+        yield np.concatenate([each, order[: size - len(each)]])
 
 
 def token_nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -21,7 +22,19 @@ class BudgetClock:
     `budget` is in seconds for `wall` and `cpu`, and a number of batches for `steps`.
     """
 
-    def __init__(self, kind: ClockKind, budget: float) -> None:
+    def __init__(
+        self,
+        kind: ClockKind,
+        budget: float,
+        *,
+        tolerance: float = math.inf,
+        free_startup: float = math.inf,
+    ) -> None:
+        """`tolerance`: a batch that may end later than that past the budget is not begun.
+
+        `free_startup`: what may be spent between here and the start without counting, in the
+        clock's seconds.
+        """
         if kind not in ("wall", "cpu", "steps"):
             raise ValueError(f"the clock must be wall, cpu or steps, not {kind!r}")
         if not budget > 0:
@@ -30,18 +43,25 @@ class BudgetClock:
         self.budget = float(budget)
         self.steps = 0
         self.started = False
+        self._latest_end = budget + tolerance
+        self._free_startup = free_startup
+        self._made = self._now()
         self._wall_start = 0.0
         self._start = 0.0
+        self._last_tick = 0.0
 
     def start(self) -> None:
         """Start the clock; a second call changes nothing."""
         if not self.started:
             self.started = True
             self._wall_start = time.monotonic()
-            self._start = self._now()
+            now = self._now()
+            charged = max(0.0, now - self._made - self._free_startup)
+            self._start = now - charged
 
     def tick(self) -> None:
         """Count one batch handed to the candidate."""
+        self._last_tick = self.elapsed()
         self.steps += 1
 
     def elapsed(self) -> float:
@@ -61,8 +81,12 @@ class BudgetClock:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is used up."""
-        return self.elapsed() >= self.budget
+        """Whether the budget is used up, or too little is left for another batch."""
+        elapsed = self.elapsed()
+        if elapsed >= self.budget:
+            return True
+        step = elapsed - self._last_tick  # the next batch may take as long as the last one
+        return self.kind != "steps" and self.steps > 0 and elapsed + step > self._latest_end
 
     def _now(self) -> float:
         return _SOURCES[self.kind]() if self.kind in _SOURCES else 0.0

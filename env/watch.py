@@ -29,7 +29,8 @@ class Watch:
         self._began = self._phase_began = time.monotonic()
         self._next_look = 0.0
         self._startup_seconds = 0.0
-        self._cpu_start = 0.0
+        self._loaded: float | None = None  # on the clock, as all that follows
+        self._clock_start = 0.0
         self._wall_seconds = 0.0
         self._clock_seconds = 0.0
 
@@ -38,11 +39,21 @@ class Watch:
         if self.verdict is None:
             self.verdict = (kind, reason)
 
+    def loaded(self) -> None:
+        """From here on the candidate's own code runs; the harness says so before it does."""
+        if self._loaded is None:
+            self.meter.look()
+            self._loaded = self._spent()
+
     def ready(self) -> None:
-        """It is built, and gets its training data: the clock starts."""
+        """It is built, and gets its training data: the clock starts.
+
+        What it has spent on its start-up beyond what is free counts as training.
+        """
         self.meter.look()
-        self._cpu_start = self.meter.cpu_seconds
-        now = time.monotonic()
+        now, spent, clock = time.monotonic(), self._spent(), self._order["clock"]
+        charged = max(0.0, spent - (self._loaded or 0.0) - clock["free_startup"])
+        self._clock_start = spent - charged
         self._startup_seconds = now - self._began
         self.phase, self._phase_began = "training", now
 
@@ -104,7 +115,7 @@ class Watch:
             if waited > order["finish_seconds"]:
                 self.stop("timeout", f"it took {waited:.0f} s to hand in its weights")
             grace = clock["finish_grace"] + self._delivered() / clock["finish_bytes_per_second"]
-        if clock["kind"] != "steps" and spent > clock["limit"] + grace:
+        if clock["kind"] != "steps" and spent > clock["budget"] + clock["tolerance"] + grace:
             self.stop(
                 "timeout",
                 f"it went past its budget of {clock['budget']:g} s "
@@ -112,9 +123,12 @@ class Watch:
             )
 
     def _clock(self) -> float:
-        if self._order["clock"]["kind"] == "cpu":
-            return self.meter.cpu_seconds - self._cpu_start
-        return time.monotonic() - self._phase_began
+        return self._spent() - self._clock_start
+
+    def _spent(self) -> float:
+        """Seconds since the command's start, on the budget's clock."""
+        cpu = self._order["clock"]["kind"] == "cpu"
+        return self.meter.cpu_seconds if cpu else time.monotonic() - self._began
 
     def _delivered(self) -> int:
         return os.stat(self._order["files"]["weights"][0]).st_size

@@ -1,9 +1,21 @@
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from engine import devices
-from engine.devices import Cuda, DeviceError, choose_slots, unusable
+from engine.devices import (
+    Cuda,
+    DeviceError,
+    choose_slots,
+    device_node,
+    unusable,
+    usable_inside,
+    works_inside,
+)
+from engine.executor import Slot
+from env.sandbox import Sandbox
 
 TWO = Cuda(("H200", "H200"), "13.0", "")
 
@@ -112,3 +124,59 @@ def test_a_probe_that_hangs_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_model_of_a_cpu_is_known() -> None:
     assert devices.device_model(choose_slots("cpu", 1, None))
+
+
+INFORMATION = """\
+Model: \t\t NVIDIA H100 80GB HBM3
+IRQ:   \t\t 152
+GPU UUID: \t GPU-0a1b2c3d-0000-1111-2222-333344445555
+Bus Location: \t 0000:3b:00.0
+Device Minor: \t 6
+"""
+
+
+def test_the_device_file_of_a_gpu_is_found_by_its_bus(tmp_path: Path) -> None:
+    (tmp_path / "0000:3b:00.0").mkdir()
+    (tmp_path / "0000:3b:00.0" / "information").write_text(INFORMATION)
+    (tmp_path / "0000:86:00.0").mkdir()
+    (tmp_path / "0000:86:00.0" / "information").write_text("Model: \t H100\n")
+    found = [device_node(bus, tmp_path) for bus in ("0000:3b:00.0", "0000:86:00.0", "", "0000:ff")]
+    assert found == ["/dev/nvidia6", "", "", ""]
+
+
+@pytest.mark.usefixtures("gpus")
+def test_a_slot_knows_its_gpu_where_the_machine_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(TWO, uuids=("GPU-a", "GPU-b"), nodes=("/dev/nvidia3", ""))
+    monkeypatch.setattr(devices, "probe_cuda", lambda: told)
+    slots = choose_slots("auto", 1, None)
+    assert [(s.uuid, s.node) for s in slots] == [("GPU-a", "/dev/nvidia3"), ("", "")]
+
+
+@pytest.mark.parametrize(
+    ("works", "found"),
+    [
+        ({"/dev/nvidia3", ""}, ("GPU-a", "/dev/nvidia3")),
+        ({""}, ("", "")),
+        (set(), None),
+    ],
+)
+def test_all_gpus_are_shown_where_one_alone_does_not_work(
+    monkeypatch: pytest.MonkeyPatch, works: set[str], found: tuple[str, str] | None
+) -> None:
+    monkeypatch.setattr(devices, "works_inside", lambda slot, confined: slot.node in works)
+    slot = Slot(0, "cuda:1", 1, 1, "GPU-a", "/dev/nvidia3")
+    if found is None:
+        with pytest.raises(DeviceError, match=r"cuda:1, but not in the sandbox"):
+            usable_inside(slot, Sandbox())
+    else:
+        now = usable_inside(slot, Sandbox())
+        assert (now.uuid, now.node) == found
+    assert usable_inside(Slot(0, "cpu", 1, 1), Sandbox()).node == ""
+
+
+def test_cuda_inside_is_tried_with_a_real_operation() -> None:
+    """There is none here, or it works: either way the command has run to its end."""
+    import torch
+
+    slot = Slot(0, "cuda:0", 1, 1)
+    assert works_inside(slot, Sandbox()) == torch.cuda.is_available()

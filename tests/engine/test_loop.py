@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -112,6 +113,17 @@ async def test_it_runs_to_its_limit_and_keeps_what_beats_the_noise(bench: Bench)
     fresh = [row.val_bpb for row in rows if row.kind != "candidate" and row.subject_id == best.id]
     assert now.best == pytest.approx(sum(fresh) / len(fresh))
     assert {row.parent_id for row in rows if row.kind == "candidate"} - {None} >= {0, kept[0].id}
+
+
+async def test_the_sealed_shard_is_shown_and_the_search_never_sees_it(bench: Bench) -> None:
+    await bench.run(30)
+    rows = bench.rows()
+    for row in rows:
+        scored = row.val_bpb is not None and row.kind != "candidate"
+        assert row.sealed_bpb == (row.val_bpb + 0.5 if scored and row.val_bpb else None)
+    kept = [row for row in rows if row.kind == "candidate" and row.status == "keep"]
+    assert kept
+    assert all(re.search(r"; on the sealed shard -0\.\d{4}$", row.reason) for row in kept)
 
 
 async def test_the_baseline_alone(bench: Bench) -> None:

@@ -75,7 +75,14 @@ def trial(request: TrialRequest) -> TrialResult:
     score += 0.01 * noise(request.source, request.seed)
     curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
     return TrialResult(
-        "scored", val_bpb=score, seconds=5.0, wall_seconds=5.0, steps=5, curve=curve, log="hello"
+        "scored",
+        val_bpb=score,
+        sealed_bpb=score + 0.5 if request.sealed else None,
+        seconds=5.0,
+        wall_seconds=5.0,
+        steps=5,
+        curve=curve,
+        log="hello",
     )
 
 

@@ -66,8 +66,9 @@ class Supervised:
     def __init__(self, folder: Path, body: str, **changes: Any) -> None:
         clock = {
             "kind": changes.pop("clock", "wall"),
-            "budget": 1,
-            "limit": changes.pop("limit", 2.0),
+            "budget": 0,
+            "tolerance": changes.pop("limit", 2.0),
+            "free_startup": changes.pop("free_startup", 1e9),
             "finish_grace": 0.5,
             "finish_bytes_per_second": 1e6,
         }

@@ -24,7 +24,7 @@ def test_a_case_computed_by_hand() -> None:
     # Token 0 is special, token 1 has one byte, token 2 has three.
     probabilities = torch.tensor([0.5, 0.25, 0.25])
     rows = np.array([[0, 1, 2], [0, 2, 0]], dtype=np.uint16)
-    result = score(fixed(probabilities.log() + 7), rows, 1, torch.tensor([0, 1, 3]))
+    result = score(fixed(probabilities.log() + 7), rows, 1, torch.tensor([0, 1, 3]), 0)
     # Targets 1, 2, 2 at two bits each over 1 + 3 + 3 bytes; the special target counts nowhere.
     assert result.n_bytes == 7
     assert result.val_bpb == pytest.approx(6 / 7)
@@ -36,7 +36,7 @@ def test_on_bytes_it_is_the_mean_loss_over_ln_2() -> None:
     table = torch.randn(256, 256, generator=generator)
     rows = torch.randint(256, (10, 33), generator=generator)
     result = score(
-        lambda ids: table[torch.from_numpy(ids)], rows.numpy(), 3, torch.ones(256).long()
+        lambda ids: table[torch.from_numpy(ids)], rows.numpy(), 3, torch.ones(256).long(), 0
     )
     loss = F.cross_entropy(table[rows[:, :-1]].flatten(0, 1), rows[:, 1:].flatten())
     assert result.val_bpb == pytest.approx(float(loss) / math.log(2), rel=1e-6)
@@ -51,7 +51,7 @@ def test_the_size_of_the_batches_does_not_matter(n_rows: int, batch_rows: int, s
     table = torch.from_numpy(random.normal(size=(5, 5)).astype(np.float32))
     widths = torch.tensor([0, 1, 2, 3, 4])
     found = [
-        score(lambda ids: table[torch.from_numpy(ids)], rows, size, widths)
+        score(lambda ids: table[torch.from_numpy(ids)], rows, size, widths, seed)
         for size in (batch_rows, n_rows)
     ]
     assert found[0].val_bpb == pytest.approx(found[1].val_bpb, rel=1e-6)
@@ -61,8 +61,8 @@ def test_the_size_of_the_batches_does_not_matter(n_rows: int, batch_rows: int, s
 def test_special_targets_count_in_neither_sum() -> None:
     widths = torch.tensor([0, 2])
     logits = torch.tensor([-50.0, 0.0])
-    plain = score(fixed(logits), np.array([[0, 1, 1]], dtype=np.uint16), 4, widths)
-    special = score(fixed(logits), np.array([[0, 1, 1], [1, 0, 0]], dtype=np.uint16), 4, widths)
+    plain = score(fixed(logits), np.array([[0, 1, 1]], dtype=np.uint16), 4, widths, 0)
+    special = score(fixed(logits), np.array([[0, 1, 1], [1, 0, 0]], dtype=np.uint16), 4, widths, 0)
     assert (special.nats, special.n_bytes) == (plain.nats, plain.n_bytes)
 
 

@@ -57,3 +57,40 @@ def test_a_budget_must_be_positive(budget: float) -> None:
 def test_a_clock_must_be_known() -> None:
     with pytest.raises(ValueError, match="wall, cpu or steps"):
         BudgetClock("sundial", 1)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """The time on the `cpu` clock, as a test sets it."""
+    now = {"cpu": 7.0}
+    monkeypatch.setattr("env.clock._SOURCES", {"cpu": lambda: now["cpu"]})
+    return now
+
+
+def test_a_long_start_up_is_charged(now: dict[str, float]) -> None:
+    clocks = [BudgetClock("cpu", 10, free_startup=free) for free in (30, 25, 0)]
+    now["cpu"] += 30
+    for clock in clocks:
+        clock.start()
+    assert [clock.elapsed() for clock in clocks] == [0.0, 5.0, 30.0]
+    assert [clock.spent for clock in clocks] == [False, False, True]
+    now["cpu"] += 1
+    assert [clock.elapsed() for clock in clocks] == [1.0, 6.0, 31.0]
+
+
+def test_a_batch_that_would_end_too_late_is_not_begun(now: dict[str, float]) -> None:
+    clock = BudgetClock("cpu", 10, tolerance=1)
+    clock.start()
+    taken = []
+    while not clock.spent:
+        taken.append(clock.elapsed())
+        clock.tick()
+        now["cpu"] += 3
+    assert taken == [0.0, 3.0, 6.0]  # another one would end at 12
+
+    patient = BudgetClock("cpu", 10, tolerance=2)
+    patient.start()
+    while not patient.spent:
+        patient.tick()
+        now["cpu"] += 3
+    assert patient.steps == 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from env import sandbox
-from env.sandbox import Sandbox, detect
+from env import sandbox, view
+from env.sandbox import SCRATCH, Sandbox, detect
 
 
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """The probe forgets what it found, before the test and after it."""
-    sandbox._working_bwrap.cache_clear()
+    sandbox._working.cache_clear()
     yield
-    sandbox._working_bwrap.cache_clear()
+    sandbox._working.cache_clear()
 
 
-def run(code: str, confined: Sandbox, device: str = "cpu") -> str:
-    argv = confined.wrap([sys.executable, "-P", "-c", code], device, 1 << 20)
+def run(code: str, confined: Sandbox, device: str = "cpu", scratch: str = SCRATCH) -> str:
+    argv = confined.wrap([sys.executable, "-P", "-c", code], device, 1 << 20, scratch=scratch)
     done = subprocess.run(
         argv,
         capture_output=True,
         text=True,
         timeout=60,
-        env=sandbox.environment(device, 1),
+        env=sandbox.environment(device, 1, scratch),
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -45,7 +46,8 @@ def confined() -> Sandbox:
 def test_off_means_off() -> None:
     off = detect("off")
     assert off.bwrap is None
-    assert "bubblewrap" not in off.layers
+    assert off.missing == ("bubblewrap", "Landlock", "seccomp")
+    assert not set(off.missing) & set(off.layers)
     assert off.wrap(["a", "b"], "cpu", 1) == ["a", "b"]
 
 
@@ -155,19 +157,22 @@ import sympy.core.numbers
     assert run(code, confined) == "[]"
 
 
-def test_no_network(confined: Sandbox) -> None:
+@pytest.mark.parametrize("locks", [True, False], ids=["all layers", "bubblewrap alone"])
+def test_no_network(confined: Sandbox, locks: bool) -> None:
     code = """
 import socket
 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.settimeout(1)
-        try:
+    try:
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.settimeout(1)
             s.connect(("192.0.2.1", 53))
             print("connected")
-        except OSError as error:
-            print(error.errno)
+    except OSError as error:
+        print(error.errno)
 """
-    assert run(code, confined).split() == ["101", "101"]
+    chosen = confined if locks else Sandbox(confined.bwrap)
+    refused = errno.EACCES if locks and confined.seccomp else errno.ENETUNREACH
+    assert run(code, chosen).split() == [str(refused)] * 2
 
 
 def test_devices_are_for_gpu_slots_alone(confined: Sandbox) -> None:
@@ -178,8 +183,26 @@ def test_devices_are_for_gpu_slots_alone(confined: Sandbox) -> None:
     assert run(looks, confined) == "False"
 
 
+def test_only_the_slots_own_gpu_is_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidia12", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sandbox, "_GPU", f"{tmp_path}/nvidia[0-9]*")
+    for bwrap in ("bwrap", None):
+        box = Sandbox(bwrap, landlock=True)
+        all_of_them, one, none = (
+            " ".join(box.wrap(["x"], device, 1, node=node))
+            for device, node in (("cuda:0", ""), ("cuda:0", f"{tmp_path}/nvidia1"), ("cpu", ""))
+        )
+        names = ("nvidia0", "nvidia1", "nvidia12")
+        assert all(f"{tmp_path}/{name}" in all_of_them for name in names)
+        assert [f"{tmp_path}/{name}" in one.split('"') for name in names] == [False, True, False]
+        assert "nvidia" not in none
+        assert "/dev/nvidiactl" in one
+    assert sandbox.environment("cuda:1", 1, uuid="GPU-a")["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+
+
 def test_the_interpreter_and_the_frozen_code_are_visible() -> None:
-    roots = sandbox._interpreter()
+    roots = view.interpreter()
     for wanted in (sys.prefix, sys.base_prefix, str(Path(sandbox.__file__).parent)):
         path = os.path.realpath(wanted)
-        assert any(sandbox._inside(path, root) for root in (*roots, "/usr")), wanted
+        assert any(view.inside(path, root) for root in (*roots, "/usr")), wanted

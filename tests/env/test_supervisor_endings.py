@@ -61,6 +61,12 @@ def test_how_a_command_ended(supervise: Callable[..., Any], body: str, reason: s
             "timeout",
             "past its budget",
         ),
+        (
+            "say(type='loaded'); burn(1.0); ready(); say(type='loaded'); burn(60)",
+            {"limit": 1.5, "free_startup": 0.2, "clock": "cpu"},
+            "timeout",
+            "of 0 s (1.",
+        ),
         ("x = b'x' * (1 << 30); time.sleep(60)", {"memory_bytes": 1 << 28}, "oom", "0.2 GiB"),
         ("for _ in range(7): os.fork()\ntime.sleep(60)", {}, "crash", "more than 32 processes"),
         (
@@ -83,6 +89,17 @@ def test_what_ends_a_command(
     assert (last["kind"], last["clean"]) == (kind, False)
     assert reason in last["reason"]
     assert last["total_seconds"] < 10
+
+
+@pytest.mark.parametrize("clock", ["cpu", "wall"])
+def test_a_long_start_up_is_charged_from_where_the_candidate_begins(
+    supervise: Callable[..., Any], clock: str
+) -> None:
+    body = "burn(0.6); say(type='loaded'); burn(1.5); ready(); say(type='trained')"
+    _, last = supervise(body, clock=clock, free_startup=0.5, limit=60).finish()
+    assert last["clock_seconds"] > 0.9
+    _, free = supervise(body, clock=clock, free_startup=60, limit=60).finish()
+    assert free["clock_seconds"] < 0.9
 
 
 @pytest.mark.parametrize(
