@@ -131,6 +131,9 @@ def _confine(argv: list[str], slot: Slot, confined: Sandbox, folder: Path) -> li
 def _surroundings(slot: Slot, confined: Sandbox, folder: Path) -> dict[str, Any]:
     scratch = _scratch(confined, folder)
     return {
+        # bubblewrap's own is bounded by itself
+        "scratch": None if confined.bwrap else scratch,
+        "scratch_bytes": SCRATCH_BYTES,
         "cwd": "/" if confined.bwrap else scratch,
         "env": sandbox.environment(slot.device, slot.threads, scratch, slot.uuid),
     }

@@ -10,7 +10,10 @@ import ctypes
 import os
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+
+TYPE_CHECKING = False  # what would say so takes longer to import than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # System calls and constants of linux/landlock.h; the numbers are the same on all architectures.
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
@@ -62,9 +65,10 @@ def restrict(
         attributes += struct.pack("@Q", _SCOPES)
     rules = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     try:
-        closed = sorted({os.path.realpath(path) for path in hidden})
+        closed = {os.path.realpath(path) for path in hidden}
+        above = _above(closed)
         for root in read:
-            for path, rights in _beneath(os.path.realpath(root), closed):
+            for path, rights in _beneath(os.path.realpath(root), closed, above):
                 _allow(rules, path, rights & handled)
         for path in listed:
             _allow(rules, path, _READ_DIR)
@@ -75,18 +79,31 @@ def restrict(
         os.close(rules)
 
 
-def _beneath(path: str, hidden: list[str]) -> Iterator[tuple[str, int]]:
-    """The fewest rules that open `path` without what is hidden in it. No link is followed."""
+def _beneath(path: str, hidden: set[str], above: set[str]) -> Iterator[tuple[str, int]]:
+    """The fewest rules that open `path` without what is hidden in it. No link is followed.
+
+    `above` are the folders around the hidden paths.
+    """
     if path in hidden:
         return
-    if not any(other.startswith(path.rstrip("/") + "/") for other in hidden):
+    if path not in above:
         yield path, READ
         return
     yield path, _READ_DIR
     with os.scandir(path) as entries:
         for entry in entries:
             if not entry.is_symlink():  # where it leads to, another rule says what is allowed
-                yield from _beneath(entry.path, hidden)
+                yield from _beneath(entry.path, hidden, above)
+
+
+def _above(paths: set[str]) -> set[str]:
+    found: set[str] = set()
+    for path in paths:
+        parent = os.path.dirname(path)
+        while parent not in found:
+            found.add(parent)
+            parent = os.path.dirname(parent)
+    return found
 
 
 def _allow(rules: int, path: str, rights: int) -> None:

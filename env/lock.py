@@ -1,13 +1,12 @@
-"""Runs a command behind locks that it cannot open: `python -I -S lock.py RULES COMMAND...`.
+"""Runs a command behind locks that it cannot open: `python -I -S lock.py RULES... -- COMMAND...`.
 
 It puts Landlock and seccomp on itself, and then becomes the command. It runs inside bubblewrap
-where there is one, and alone otherwise. Standard library only, and started without the `site`
-module, because it starts once per trial.
+where there is one, and alone otherwise. It starts with every process of a trial, so it is quick:
+without the `site` module, and with next to no imports. A rule is `name=value`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -16,32 +15,45 @@ if __name__ == "__main__":
 
 from env import landlock, seccomp
 
+LOCKS = ("landlock", "seccomp")
+CALLS = ("unix_sockets", "memory_files")
+FILES = ("read", "write", "listed", "hidden")
+
 
 def main() -> None:
-    """Lock, as the rules in JSON say, and become the command; without one, try and report."""
-    rules = json.loads(sys.argv[1])
-    command = sys.argv[2:]
-    if not command:
-        print(json.dumps(_trial(rules)))
+    """Lock, as the rules say, and become the command; without one, try the locks and report."""
+    words = sys.argv[1:]
+    if not words:
+        print(*_working())
         return
-    if rules["landlock"]:
-        landlock.restrict(**rules["files"])
-    if rules["seccomp"]:
-        seccomp.install(unix_sockets=rules["unix_sockets"])
+    split = words.index("--")
+    rules: dict[str, list[str]] = {}
+    for word in words[:split]:
+        name, _, value = word.partition("=")
+        if name not in (*LOCKS, *CALLS, *FILES):
+            raise ValueError(f"there is no rule {name}")
+        rules.setdefault(name, []).append(value)
+    if "landlock" in rules:
+        landlock.restrict(**{name: rules.get(name, []) for name in FILES})
+    if "seccomp" in rules:
+        seccomp.install(**{name: name in rules for name in CALLS})
+    command = words[split + 1 :]
     os.execv(command[0], command)
 
 
-def _trial(rules: dict[str, object]) -> dict[str, bool]:
-    """Which of the locks hold here."""
-    found = {"landlock": landlock.version() > 0, "seccomp": seccomp.supported()}
+def _working() -> list[str]:
+    """The locks that hold here."""
+    found = []
     try:
         landlock.restrict(read=["/"], write=[])
+        found.append("landlock")
     except OSError:
-        found["landlock"] = False
+        pass
     try:
-        seccomp.install(unix_sockets=False)
+        seccomp.install(unix_sockets=False, memory_files=False)
+        found.append("seccomp")
     except OSError:
-        found["seccomp"] = False
+        pass
     return found
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import glob
 import importlib.util
-import json
 import os
 import shutil
 import site
@@ -92,8 +91,8 @@ class Sandbox:
         of `scratch_bytes`.
         """
         if self.landlock or self.seccomp:
-            rules = json.dumps(self._rules(device, scratch, node))
-            argv = [sys.executable, "-I", "-S", _LOCK, rules, *argv]
+            rules = self._rules(device, scratch, node)
+            argv = [sys.executable, "-I", "-S", _LOCK, *rules, "--", *argv]
         if self.bwrap is None:
             return list(argv)
         return [self.bwrap, *_view(scratch_bytes), *_devices(device, node), *_CLOSED, "--", *argv]
@@ -105,15 +104,20 @@ class Sandbox:
             ("seccomp", self.seccomp),
         )
 
-    def _rules(self, device: str, scratch: str, node: str) -> dict[str, object]:
+    def _rules(self, device: str, scratch: str, node: str) -> list[str]:
         """What `lock.py` shall allow."""
-        return {
+        chosen = {
             "landlock": self.landlock,
             "seccomp": self.seccomp,
-            # Where the file system is shared, such sockets lead to the user's other programs.
+            # Where the file system is shared, they lead to the user's other programs.
             "unix_sockets": self.bwrap is not None,
-            "files": self._files(device, scratch, node),
+            "memory_files": device.startswith("cuda"),
         }
+        rules = [f"{name}=" for name, yes in chosen.items() if yes]
+        if self.landlock:
+            files = self._files(device, scratch, node)
+            rules += [f"{name}={path}" for name, paths in files.items() for path in paths]
+        return rules
 
     def _files(self, device: str, scratch: str, node: str) -> dict[str, list[str]]:
         gpu = _gpu_files(node) if device.startswith("cuda") else []
@@ -186,22 +190,22 @@ def _working() -> Sandbox:
     for candidate in candidates:
         locks = _locks([candidate, *_view(1 << 20), *_CLOSED, "--"]) if candidate else None
         if locks is not None:
-            return Sandbox(candidate, **locks)
-    return Sandbox(None, **(_locks([]) or {}))
+            return Sandbox(candidate, "landlock" in locks, "seccomp" in locks)
+    locks = _locks([]) or []
+    return Sandbox(None, "landlock" in locks, "seccomp" in locks)
 
 
-def _locks(prefix: list[str]) -> dict[str, bool] | None:
+def _locks(prefix: list[str]) -> list[str] | None:
     """The locks that hold behind `prefix`; None when nothing runs there.
 
     Its being there proves nothing: many systems forbid the user namespaces that bubblewrap needs.
     """
-    command = [*prefix, sys.executable, "-I", "-S", _LOCK, "{}"]
+    command = [*prefix, sys.executable, "-I", "-S", _LOCK]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False)
-        found = json.loads(done.stdout) if done.returncode == 0 else None
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    return found if isinstance(found, dict) else None
+    return done.stdout.decode().split() if done.returncode == 0 else None
 
 
 def _view(scratch_bytes: int) -> list[str]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
-import socket
+import os
 import struct
 import sys
-from collections.abc import Iterator
+
+TYPE_CHECKING = False  # what would say so takes longer to import than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Calls that are refused, by name: (number on x86_64, number on aarch64); None: not there.
 # From the kernel's unistd.h of both.
@@ -74,6 +76,11 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "clock_settime": (227, 112),
     "vhangup": (153, 58),
 }
+# Memory that no limit counts; CUDA needs it.
+_MEMORY_FILES: dict[str, tuple[int | None, int | None]] = {
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+}
 _ARCHITECTURES = {  # (AUDIT_ARCH_*, column above, clone, clone3, socket)
     "x86_64": (0xC000003E, 0, 56, 435, 41),
     "aarch64": (0xC00000B7, 1, 220, 435, 198),
@@ -85,21 +92,25 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data, little-endian
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
+_AF_UNIX = 1
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _FILTER = 22, 38, 2
 
 
 def supported() -> bool:
     """Whether this architecture's calls are known here."""
-    return platform.machine() in _ARCHITECTURES and sys.byteorder == "little"
+    return os.uname().machine in _ARCHITECTURES and sys.byteorder == "little"
 
 
-def install(*, unix_sockets: bool) -> None:
+def install(*, unix_sockets: bool, memory_files: bool) -> None:
     """Filter this process's calls and those of all its descendants, for good.
 
     Call it before there is a second thread. `unix_sockets`: whether sockets of that family may
-    be made; they lead out where the file system is shared. Raises OSError when it is refused.
+    be made; they lead out where the file system is shared. `memory_files`: whether files in
+    memory may be, which no limit counts. Raises OSError when it is refused.
     """
-    program = b"".join(_program(platform.machine(), unix_sockets))
+    if not supported():
+        raise OSError("the system calls of this architecture are not known")
+    program = b"".join(_program(os.uname().machine, unix_sockets, memory_files))
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(program)
     # struct sock_fprog: the number of instructions, and where they are
@@ -110,7 +121,7 @@ def install(*, unix_sockets: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP) was refused")
 
 
-def _program(machine: str, unix_sockets: bool) -> Iterator[bytes]:
+def _program(machine: str, unix_sockets: bool, memory_files: bool) -> Iterator[bytes]:
     arch, column, clone, clone3, make_socket = _ARCHITECTURES[machine]
     refuse = _answer(_ERRNO | errno.EPERM)
     yield _step(_LOAD, _ARCH)
@@ -120,7 +131,7 @@ def _program(machine: str, unix_sockets: bool) -> Iterator[bytes]:
     if machine == "x86_64":
         yield _step(_AT_LEAST, _X32, otherwise=1)
         yield _answer(_ERRNO | errno.ENOSYS)
-    for numbers in _REFUSED.values():
+    for numbers in (_REFUSED if memory_files else _REFUSED | _MEMORY_FILES).values():
         number = numbers[column]
         if number is not None:
             yield _step(_EQUAL, number, otherwise=1)
@@ -136,7 +147,7 @@ def _program(machine: str, unix_sockets: bool) -> Iterator[bytes]:
     yield _step(_EQUAL, make_socket, otherwise=4)
     yield _step(_LOAD, _FIRST_ARGUMENT)
     # No call is this family where none is allowed.
-    allowed = int(socket.AF_UNIX) if unix_sockets else 0xFFFFFFFF
+    allowed = _AF_UNIX if unix_sockets else 0xFFFFFFFF
     yield _step(_EQUAL, allowed, then=1)
     yield _answer(_ERRNO | errno.EACCES)
     yield _answer(_ALLOW)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from env import scratch
 from env.meter import Meter
 
 LOOK_SECONDS = 0.1  # the shortest time between two looks
@@ -76,6 +77,7 @@ class Watch:
         elif used.memory_bytes > order["memory_bytes"]:
             limit = order["memory_bytes"] / 2**30
             self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
+        self._look_at_scratch()
         if self.phase == "startup":
             self._look_at_startup(now - self._phase_began)
         else:
@@ -93,6 +95,12 @@ class Watch:
             "total_seconds": round(time.monotonic() - self._began, 3),
             "peak_memory_mb": round(self.meter.peak_memory_bytes / 2**20, 1),
         }
+
+    def _look_at_scratch(self) -> None:
+        folder, limit = self._order["scratch"], self._order["scratch_bytes"]
+        if folder is not None and scratch.taken(folder, limit) >= limit:
+            wrote = f"it wrote {limit / 2**30:.1f} GiB or too many files to its scratch folder"
+            self.stop("crash", wrote)
 
     def _look_at_startup(self, waited: float) -> None:
         limit = self._order["startup_seconds"]

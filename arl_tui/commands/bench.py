@@ -1,4 +1,4 @@
-"""The commands that measure the program itself: bench acceptance, latency and policies."""
+"""The commands that measure the program itself: bench acceptance, latency, policies and sandbox."""
 
 from __future__ import annotations
 
@@ -83,3 +83,28 @@ def latency(
     emit(f"{'ms':<6}{'median':>9}{'90 %':>9}{'longest':>9}\n")
     for row in rows:
         emit(f"{row.call:<6}{row.median:>9.1f}{row.p90:>9.1f}{row.longest:>9.1f}\n")
+
+
+@bench.command()
+def sandbox(
+    rounds: Annotated[int, typer.Option(min=1, max=10_000, help="Starts of each kind.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Time what the sandbox adds to an experiment."""
+    from arl_tui.commands.failures import told
+
+    with told():
+        from engine.sandbox_bench import PROCESSES, measure
+
+        rows = measure(rounds)
+    if as_json:
+        emit_json({"rounds": rounds, "processes": PROCESSES, "rows": [asdict(r) for r in rows]})
+        return
+    emit(f"{'ms per process':<20}{'median':>9}{'90 %':>9}{'more':>9}{'per trial':>11}\n")
+    for row in rows:
+        emit(f"{row.layers:<20}{row.median:>9.1f}{row.p90:>9.1f}{row.more:>9.1f}")
+        emit(f"{PROCESSES * row.more:>11.1f}\n")
+    narrate(
+        "more: than without a sandbox, the median of the differences within a round.\n"
+        f"per trial: {PROCESSES} processes, one that trains and two that are scored."
+    )

@@ -87,6 +87,8 @@ class Supervised:
             "finish_seconds": 30.0,
             "memory_bytes": 1 << 30,
             "max_processes": 32,
+            "scratch": None,
+            "scratch_bytes": 1 << 20,
             "log_bytes": 1 << 12,
             "rlimits": {"core": 0, "nofile": 256},
             "config": {"seed": 5, "source": "x" * changes.pop("source_bytes", 10)},

@@ -195,7 +195,7 @@ def test_only_the_slots_own_gpu_is_bound(tmp_path: Path, monkeypatch: pytest.Mon
         )
         names = ("nvidia0", "nvidia1", "nvidia12")
         assert all(f"{tmp_path}/{name}" in all_of_them for name in names)
-        assert [f"{tmp_path}/{name}" in one.split('"') for name in names] == [False, True, False]
+        assert [f"write={tmp_path}/{name}" in one.split() for name in names] == [False, True, False]
         assert "nvidia" not in none
         assert "/dev/nvidiactl" in one
     assert sandbox.environment("cuda:1", 1, uuid="GPU-a")["CUDA_VISIBLE_DEVICES"] == "GPU-a"

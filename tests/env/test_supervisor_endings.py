@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from env import processes
+from env.scratch import taken
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,33 @@ def test_what_ends_a_command(
     assert (last["kind"], last["clean"]) == (kind, False)
     assert reason in last["reason"]
     assert last["total_seconds"] < 10
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        "open('file', 'wb').write(b'x' * (3 << 20))",
+        "os.mkdir('a'); os.mkdir('a/b'); open('a/b/c', 'wb').write(b'x' * (3 << 20))",
+        "for i in range(600): open(str(i), 'wb').write(b'x' * 5000)",
+    ],
+)
+def test_a_scratch_folder_without_a_bound_of_its_own_is_watched(
+    supervise: Callable[..., Any], tmp_path: Path, writes: str
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    body = f"os.chdir({str(scratch)!r})\n{writes}\ntime.sleep(60)"
+    _, last = supervise(body, scratch=str(scratch)).finish()
+    assert last["kind"] == "crash"
+    assert "to its scratch folder" in last["reason"]
+
+
+def test_a_little_in_the_scratch_folder_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "file").write_bytes(b"x" * 10_000)
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(1 << 40)
+    assert 10_000 <= taken(str(tmp_path), 1 << 20) < 50_000
 
 
 @pytest.mark.parametrize("clock", ["cpu", "wall"])
