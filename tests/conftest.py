@@ -6,6 +6,7 @@ import os
 import textwrap
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ class Trials:
         startup: float = 60,
         wall_cap: float | None = None,
         memory: int = 4 << 30,
+        sealed: bool = False,
         on_phase: Callable[[str], None] = lambda phase: None,
         cancel_in: str | None = None,
     ) -> TrialResult:
@@ -117,7 +119,10 @@ class Trials:
                 cancelled.set()
 
         async with anyio.create_task_group() as tasks:
-            executor = LocalExecutor(tasks, self.environment, detect(sandbox), self.scratch)
+            confined = detect("auto" if sandbox == "locks" else sandbox)
+            if sandbox == "locks":  # as on a machine where bubblewrap does not work
+                confined = replace(confined, bwrap=None)
+            executor = LocalExecutor(tasks, self.environment, confined, self.scratch)
             request = TrialRequest(
                 experiment_id=1,
                 attempt=1,
@@ -125,6 +130,7 @@ class Trials:
                 seed=7,
                 budget=Budget(budget, clock, startup, wall_cap),
                 slot=Slot(0, "cpu", 1, memory),
+                sealed=sealed,
             )
             job = await executor.submit(request, Listener(on_phase=phase))
             if cancel_in is not None:
