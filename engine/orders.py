@@ -34,8 +34,8 @@ def train(
     inside = sandbox.device_inside(slot.device)
     argv = [sys.executable, "-P", "-m", "env.harness", "{channel}", "{weights}"]
     return {
-        "argv": _confine(argv, slot, confined, folder),
-        **_surroundings(slot, confined, folder),
+        **_confined(argv, slot, confined, folder, "trial"),
+        **_watched(confined, folder),
         "files": {"weights": (str(folder / "weights"), "w")},
         "train": str(environment.train),
         "accepts": ("saved", "failed"),
@@ -84,10 +84,11 @@ def score(
     batch_rows = max(1, min(64, _LOGITS_BYTES // logits_row))
     model_argv = [sys.executable, "-P", "-m", "env.model_process"]
     model_argv += ["{channel}", "{weights}", "{ids}", "{logits}"]
-    surroundings = _surroundings(slot, confined, folder)
     return {
         "argv": [sys.executable, "-P", "-m", "env.scorer", "{channel}"],
-        **surroundings,
+        "env": sandbox.environment(slot.device, slot.threads),
+        "cwd": "/",
+        **_watched(confined, folder),
         "files": {},
         "accepts": ("scored", "failed"),
         "clock": None,
@@ -110,9 +111,10 @@ def score(
             "vocab_size": environment.vocab_size,
             "seq_len": environment.seq_len,
             "dtype": environment.dtype,
-            "model_argv": _confine(model_argv, slot, confined, folder),
-            "model_env": surroundings["env"],
-            "model_cwd": surroundings["cwd"],
+            # Each with a scratch folder of its own: one must not tell the other what it saw.
+            "models": [
+                _confined(model_argv, slot, confined, folder, name) for name in ("model", "witness")
+            ],
             "model_rlimits": _rlimits(slot, folder),
         },
     }
@@ -123,29 +125,29 @@ def score_seconds(environment: Environment, startup_seconds: float) -> float:
     return startup_seconds + 60.0 + environment.rows["val"] * environment.seq_len / 1000.0
 
 
-def _confine(argv: list[str], slot: Slot, confined: Sandbox, folder: Path) -> list[str]:
-    scratch = _scratch(confined, folder)
-    return confined.wrap(argv, slot.device, SCRATCH_BYTES, scratch=scratch, node=slot.node)
-
-
-def _surroundings(slot: Slot, confined: Sandbox, folder: Path) -> dict[str, Any]:
-    scratch = _scratch(confined, folder)
+def _confined(
+    argv: list[str], slot: Slot, confined: Sandbox, folder: Path, name: str
+) -> dict[str, Any]:
+    """The command that runs `argv` confined, its environment and its working folder."""
+    scratch = sandbox.SCRATCH
+    if confined.bwrap is None:
+        own = folder / "scratch" / name
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch = str(own)
     return {
-        # bubblewrap's own is bounded by itself
-        "scratch": None if confined.bwrap else scratch,
-        "scratch_bytes": SCRATCH_BYTES,
-        "cwd": "/" if confined.bwrap else scratch,
+        "argv": confined.wrap(argv, slot.device, SCRATCH_BYTES, scratch=scratch, node=slot.node),
         "env": sandbox.environment(slot.device, slot.threads, scratch, slot.uuid),
+        "cwd": "/" if confined.bwrap else scratch,
     }
 
 
-def _scratch(confined: Sandbox, folder: Path) -> str:
-    """The folder that a confined process may write to."""
-    if confined.bwrap:
-        return sandbox.SCRATCH
-    scratch = folder / "scratch"
-    scratch.mkdir(mode=0o700, exist_ok=True)
-    return str(scratch)
+def _watched(confined: Sandbox, folder: Path) -> dict[str, Any]:
+    """The scratch folders to be measured; bubblewrap's are bounded by themselves."""
+    shared = confined.bwrap is None
+    return {
+        "scratch": str(folder / "scratch") if shared else None,
+        "scratch_bytes": SCRATCH_BYTES,
+    }
 
 
 def _rlimits(slot: Slot, folder: Path) -> dict[str, int]:

@@ -31,8 +31,9 @@ class RemoteModel:
     It is started without torch, so that its start overlaps the scorer's own.
     """
 
-    def __init__(self, order: dict[str, Any]) -> None:
-        """`order` as written by `engine.orders.score`."""
+    def __init__(self, order: dict[str, Any], number: int) -> None:
+        """`order` as written by `engine.orders.score`; `number` says which of its `models`."""
+        process = order["models"][number]
         self._shape = (int(order["batch_rows"]), int(order["seq_len"]))
         self._logits_shape = (*self._shape, int(order["vocab_size"]))
         ids_fd, self._ids = _memory("ids", 8 * math.prod(self._shape))
@@ -45,11 +46,11 @@ class RemoteModel:
             "{logits}": logits_fd,
         }
         self._child = subprocess.Popen(
-            [str(numbers.get(part, part)) for part in order["model_argv"]],
+            [str(numbers.get(part, part)) for part in process["argv"]],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
-            env=order["model_env"],
-            cwd=order["model_cwd"],
+            env=process["env"],
+            cwd=process["cwd"],
             pass_fds=list(numbers.values()),
             start_new_session=True,
             preexec_fn=lambda: confine.confine(order["model_rlimits"]),

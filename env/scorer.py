@@ -22,7 +22,7 @@ from env.remote_model import RemoteModel
 def score(order: dict[str, Any]) -> dict[str, Any]:
     """The score of delivered weights, and the sums that it comes from. Raises Failure."""
     with ExitStack() as models:
-        model = models.enter_context(closing(RemoteModel(order)))
+        model = models.enter_context(closing(RemoteModel(order, 0)))
         # Only now: importing torch takes as long here as it does there.
         import numpy as np
         import torch
@@ -37,7 +37,7 @@ def score(order: dict[str, Any]) -> dict[str, Any]:
         seq_len, batch_rows, seed = (int(order[key]) for key in ("seq_len", "batch_rows", "seed"))
         rows = open_rows(order["shard"], seq_len, order["dtype"])
         model.wait_until_built()
-        witness = models.enter_context(closing(RemoteModel(order)))
+        witness = models.enter_context(closing(RemoteModel(order, 1)))
         result = bpb.score(model.logits, rows, batch_rows, table, seed)
         if not np.isfinite(result.nats):
             raise Failure("crash", "its score is not finite")

@@ -41,7 +41,7 @@ def test_a_model_process_is_told_neither_targets_nor_paths(
 
     config = both[1]["config"]
     assert isinstance(config, dict)
-    told = json.dumps([{key: config[key] for key in _KEYS}, config["model_argv"]])
+    told = json.dumps([{key: config[key] for key in _KEYS}, config["models"]])
     assert "validation" not in told
     assert str(tmp_path) not in told
 
@@ -52,13 +52,30 @@ def test_commands_start_without_the_current_folder_and_confined(
     train, score = both
     config = score["config"]
     assert isinstance(config, dict)
-    for argv in (train["argv"], config["model_argv"]):
+    for argv in (train["argv"], *(model["argv"] for model in config["models"])):
         assert isinstance(argv, list)
         assert argv[0] == "/usr/bin/bwrap"
         assert "-P" in argv
     assert isinstance(score["argv"], list)
     assert "/usr/bin/bwrap" not in score["argv"]  # the scorer is trusted, and reads the targets
     assert "PYTHONPATH" not in json.dumps(both)
+
+
+def test_no_process_of_a_candidate_can_leave_another_a_note(
+    tiny_environment: Environment, tmp_path: Path
+) -> None:
+    """bubblewrap gives each a new folder; without it each has one of its own."""
+    confined = Sandbox(landlock=True)
+    train = orders.train(request(), tiny_environment, confined, tmp_path)
+    score = orders.score(request(), tiny_environment, confined, tmp_path, 30.0)
+    processes = [train, *score["config"]["models"]]
+    folders = [process["env"]["TMPDIR"] for process in processes]
+    assert len(set(folders)) == 3
+    for process, folder in zip(processes, folders, strict=True):
+        assert process["cwd"] == folder
+        writable = {word for word in process["argv"] if word.startswith("write=")}
+        assert writable & {f"write={other}" for other in folders} == {f"write={folder}"}
+        assert Path(folder).is_relative_to(train["scratch"])
 
 
 def test_only_the_scorer_may_say_a_score(both: tuple[dict[str, object], ...]) -> None:

@@ -93,12 +93,10 @@ def remote(tmp_path: Path, code: str) -> RemoteModel:
         "seq_len": 3,
         "vocab_size": 4,
         "weights": str(tmp_path / "weights"),
-        "model_argv": argv,
-        "model_env": {},
-        "model_cwd": "/",
+        "models": [{"argv": argv, "env": {}, "cwd": "/"}],
         "model_rlimits": {"core": 0},
     }
-    return RemoteModel(order)
+    return RemoteModel(order, 0)
 
 
 @pytest.mark.parametrize(
