@@ -23,7 +23,7 @@ from engine.local import LocalExecutor
 from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
-from engine.settings import Settings, Target
+from engine.settings import FILE, Settings, Target
 from env import manifest, sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -176,7 +176,11 @@ def read_target(table: Target) -> str:
 
 def refusal(text: str, table: Target) -> str | None:
     """Why a person's own script is refused. Without the gate, it may do what it does already."""
-    return gate.check(text, parent=None if table.gate else text)
+    reason = gate.check(text, parent=text)
+    if reason is None and table.gate:
+        reason = gate.check(text)
+        reason = reason and f"{reason} (`gate = false` under [target] in {FILE} lets it in)"
+    return reason
 
 
 async def prepare_engine(
