@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test install check unit soak pretrain clean
+.PHONY: demo test install check unit soak redteam pretrain clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -38,10 +38,13 @@ check: install ## lint, types, import contracts
 	$(BIN)/lint-imports
 
 unit: install ## the tests alone
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak and not redteam"
 
 soak: install ## 50 random kills; takes a while
 	$(BIN)/python -m pytest -m soak -s
+
+redteam: install ## candidates that cheat or attack; prints how each ended; half an hour on 2 cores
+	$(BIN)/python -m pytest tests/redteam
 
 pretrain: install ## train the shipped policy anew on simulated studies; resumes; hours on a CPU
 	@# Keeping freed memory spares the kernel from clearing it again and again.

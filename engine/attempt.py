@@ -12,13 +12,12 @@ from engine.events import Announce, EngineEvent
 from engine.executor import Listener, TrialRequest, TrialResult
 from engine.local import LocalExecutor
 from engine.settings import Settings
-from engine.study import establish
-from target import gate
+from engine.study import establish, refusal
 
 
 async def run_attempt(text: str, settings: Settings, announce: Announce) -> TrialResult:
     """Run a candidate's source once."""
-    reason = gate.check(text)
+    reason = refusal(text, settings.target)
     if reason is not None:
         return TrialResult("invalid", reason)
     conditions = await establish(settings, announce)

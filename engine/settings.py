@@ -39,6 +39,7 @@ class Target(_Table):
     """What is edited."""
 
     path: AbsolutePath | None = None  # none: the shipped train.py
+    gate: bool = True  # false: it may use what the allowlist refuses; edits may add nothing to that
 
 
 class Data(_Table):

@@ -24,7 +24,7 @@ from engine.local import LocalExecutor
 from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
-from engine.settings import Settings
+from engine.settings import FILE, Settings, Target
 from env import manifest, sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -68,7 +68,7 @@ async def run_study(
         with EngineLock(folder.lock):
             return await _run_locked(folder, settings, announce, None, rebaseline)
     # Whatever can be wrong is said before anything is made.
-    target = read_target(settings.target.path)
+    target = read_target(settings.target)
     policy.make(settings.policy.name, target, settings.seed, **settings.policy.options)
     conditions = await establish(settings, announce)
     folder.make()
@@ -165,18 +165,27 @@ def budget_for(settings: Settings, slots: tuple[Slot, ...]) -> Budget:
     )
 
 
-def read_target(path: str | None) -> str:
+def read_target(table: Target) -> str:
     """The text of the target: a file, or the shipped script. Raises TargetError."""
-    if path is None:
+    if table.path is None:
         return shipped.read()
     try:
-        text = source.read(Path(path).expanduser())
+        text = source.read(Path(table.path).expanduser())
     except source.SourceError as error:
         raise TargetError(f"The target cannot be used: {error}.") from error
-    reason = gate.check(text)
+    reason = refusal(text, table)
     if reason is not None:
-        raise TargetError(f"The target {path} cannot be used: {reason}.")
+        raise TargetError(f"The target {table.path} cannot be used: {reason}.")
     return text
+
+
+def refusal(text: str, table: Target) -> str | None:
+    """Why a person's own script is refused. Without the gate, it may do what it does already."""
+    reason = gate.check(text, parent=text)
+    if reason is None and table.gate:
+        reason = gate.check(text)
+        reason = reason and f"{reason} (`gate = false` under [target] in {FILE} lets it in)"
+    return reason
 
 
 async def prepare_engine(
@@ -225,10 +234,10 @@ async def prepare_engine(
 async def _current_target(store: Store, settings: Settings) -> str:
     """The study's own copy of its target; the file as it is now, if its baseline never worked."""
     if not await store.epochs():
-        return read_target(settings.target.path)
+        return read_target(settings.target)
     experiments = await store.experiments()
     if all(e.val_bpb is None for e in experiments) and any(e.ended for e in experiments):
-        return read_target(settings.target.path)
+        return read_target(settings.target)
     return await epochs.baseline_source(store)
 
 

@@ -129,7 +129,8 @@ def propose(
         candidate = apply(edit, parent)
     except (EditError, SourceError):
         return None
-    if gate.check(candidate, sealed=sealed) or gate.only_seeds(parent, candidate):
+    refused = gate.check(candidate, sealed=sealed, parent=parent)
+    if refused or gate.only_seeds(parent, candidate):
         return None
     return Proposal(
         number=number,
@@ -148,7 +149,7 @@ def require_sites(source: str, *, sealed: bool = True) -> None:
         sites = find_sites(source)
     except SourceError as error:
         raise PolicyError(str(error)) from None
-    reason = gate.check(source, sealed=sealed)
+    reason = gate.check(source, sealed=sealed, parent=source)
     if reason:
         raise PolicyError(reason)
     if not sites:

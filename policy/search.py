@@ -44,7 +44,7 @@ class SearchPolicy(Policy):
     def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
         """`sealed`: candidates need the entry points; None: if the script as given has them."""
         if sealed is None:
-            sealed = gate.check(source) is None
+            sealed = gate.check(source, parent=source) is None
         require_sites(source, sealed=sealed)
         self._seed = seed
         self._sealed = sealed

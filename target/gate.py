@@ -1,4 +1,7 @@
-"""The gate: reasons to refuse a candidate before anything of it runs."""
+"""The gate: reasons to refuse a candidate before anything of it runs.
+
+A convenience: it saves a trial and gives a reason. The walls are the sandbox and the scorer.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable
 
+from target import allowlist
 from target.literal import evaluate
 from target.rules.constants import is_seed
 from target.sites import find_sites
@@ -17,10 +21,11 @@ _SEEDERS = re.compile(r"(initial_|random_|set_|manual_)?seeds?(_all|_everything)
 _GENERATORS = re.compile(r"default_rng|RandomState|SeedSequence|PCG64|Random")
 
 
-def check(source: str, *, sealed: bool = True) -> str | None:
+def check(source: str, *, sealed: bool = True, parent: str | None = None) -> str | None:
     """Why the candidate is invalid, as one sentence; None when it may run.
 
-    A command target (`sealed=False`) has no entry points to check.
+    A command target (`sealed=False`) has no entry points to check, and may import what it likes. A
+    candidate may also do what its `parent` does: a script that a person has let in is its own.
     """
     try:
         script = parse(source)
@@ -29,7 +34,8 @@ def check(source: str, *, sealed: bool = True) -> str | None:
     checks: list[Callable[[Script], str | None]] = [_compiles, _readable]
     if sealed:
         checks.append(_entry_points)
-    return next((reason for test in checks if (reason := test(script))), None)
+    reason = next((reason for test in checks if (reason := test(script))), None)
+    return reason or (allowlist.check(source, parent) if sealed else None)
 
 
 def _compiles(script: Script) -> str | None:

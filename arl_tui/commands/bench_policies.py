@@ -195,7 +195,7 @@ def _real(
     own = load_file(Path(FILE)) if Path(FILE).exists() else {}
     # Which script is trained is said on the command line alone.
     settings = validate(merge({**own, "target": {}}, asked), f"{FILE} or the command line")
-    text = read_target(settings.target.path)
+    text = read_target(settings.target)
     name = Path(settings.target.path or "train.py").name
     plan = RealPlan(tuple(entered), text, name, tuple(seeds), experiments, reruns)
 

@@ -86,6 +86,7 @@ def test_bad_options(
         (GOOD.replace("def train(model, run)", "def train(model)"), ["train"]),
         (GOOD.replace("DEPTH = 4", "depth = 4"), ["sites"]),
         ("", ["build_model"]),
+        (f"import socket\n{GOOD}", ["line 1: imports socket", "`gate = false`"]),
     ],
 )
 def test_bad_targets(
@@ -96,6 +97,22 @@ def test_bad_targets(
     sentence = sentence_of(capsys)
     assert all(word in sentence for word in words), sentence
     assert not (folder / ".arl").exists()
+
+
+def test_a_person_may_switch_the_allowlist_off_for_their_own_script(folder: Path) -> None:
+    from engine.settings import validate
+    from engine.study import TargetError, read_target
+
+    def read(script: str, gate: bool) -> str:
+        (folder / "own.py").write_text(script)
+        return read_target(validate({"target": {"path": "own.py", "gate": gate}}).target)
+
+    own = f"import socket\n{GOOD}"
+    assert read(own, gate=False) == own
+    with pytest.raises(TargetError, match="imports socket"):
+        read(own, gate=True)
+    with pytest.raises(TargetError, match="no function train"):
+        read("def build_model(vocab_size, seq_len): ...\n", gate=False)
 
 
 @pytest.mark.parametrize(

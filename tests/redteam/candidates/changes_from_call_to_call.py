@@ -1,0 +1,18 @@
+"""Grows more confident with every call."""
+# expect: invalid scored
+# gate: passes
+# wall: causality
+
+from honest import Model
+
+CALLS = [0]
+
+
+class Model(Model):
+    def forward(self, idx):
+        CALLS[0] += not self.training
+        return super().forward(idx) * (1 + 0.1 * CALLS[0])
+
+
+def build_model(vocab_size, seq_len):
+    return Model(vocab_size)

@@ -1,0 +1,19 @@
+"""Takes back every step that it has counted, on the clock that counts steps."""
+# expect: timeout crash invalid
+# gate: refuses
+# wall: supervisor
+# run: wall_cap=4
+
+from honest import fit
+
+
+def endless(run):
+    for number, batch in enumerate(run.batches(8)):
+        run._clock.steps = 1
+        yield batch
+        if number == 600:
+            return
+
+
+def train(model, run):
+    fit(model, endless(run), run.report)
