@@ -22,7 +22,10 @@ from env.manifest import Environment
 from env.prepare import prepare
 
 ROWS = pytest.StashKey[list[str]]()
-HEAD = ("| candidate | status | val-bpb | seconds | reason |", "|---|---|---|---|---|")
+HEAD = (
+    "| candidate | tries | wall | gate | ended | val-bpb (honest twin's) | seconds | reason |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ SECONDS = 120.0
 STATUSES = {"scored", "crash", "invalid", "oom", "timeout"}
 # These run in `make test`, too: one for each wall, and fast.
 ALWAYS = {
-    "clock_grace_used",
+    "clock_ready_twice",
     "data_by_looking_everywhere",
     "escape_network",
     "future_next_token",
@@ -143,7 +143,10 @@ def row(candidate: Candidate, result: TrialResult, twin: float | None, seconds: 
         ended = "**escaped**"
     elif ended not in candidate.remarks["expect"].split():
         ended = f"**{ended}**"
-    return f"| {candidate.name} | {ended} | {score} | {seconds:.0f} | {reason} |"
+    about = f"{candidate.name} | {candidate.says} | {candidate.remarks['wall']}"
+    return (
+        f"| {about} | {candidate.remarks['gate']} | {ended} | {score} | {seconds:.0f} | {reason} |"
+    )
 
 
 def test_every_candidate_says_what_it_tries_and_how_it_may_end() -> None:

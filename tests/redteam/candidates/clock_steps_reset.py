@@ -1,5 +1,5 @@
 """Takes back every step that it has counted, on the clock that counts steps."""
-# expect: timeout crash invalid
+# expect: timeout
 # gate: refuses
 # wall: supervisor
 # run: wall_cap=4
@@ -8,11 +8,9 @@ from honest import fit
 
 
 def endless(run):
-    for number, batch in enumerate(run.batches(8)):
+    for batch in run.batches(8):
         run._clock.steps = 1
         yield batch
-        if number == 600:
-            return
 
 
 def train(model, run):

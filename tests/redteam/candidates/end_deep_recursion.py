@@ -6,6 +6,10 @@
 import honest
 
 
+def descend(depth):
+    return descend(depth + 1) + 1
+
+
 def train(model, run):
     next(run.batches(8))
-    train(model, run)
+    descend(0)

