@@ -16,7 +16,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
-from target import allowed, scopes
+from target import allowed, dotted, scopes
 from target.source import parse
 
 Scopes = tuple[frozenset[str], ...]
@@ -122,7 +122,7 @@ class _Reader:
 
     def _bindings(self, node: ast.AST, in_class: bool) -> None:
         for name in scopes.bound_by(node):
-            if not _is_dunder(name):
+            if not dotted.is_dunder(name):
                 continue
             if isinstance(node, ast.FunctionDef) and in_class and name in allowed.HOOKS:
                 self._refuse(f"defines {name}", allowed.HOOKS[name])
@@ -161,7 +161,9 @@ class _Reader:
         owner = value.id if isinstance(value, ast.Name) else ""
         if name in allowed.ATTRIBUTES:
             self._refuse(f"uses .{name}", allowed.ATTRIBUTES[name])
-        elif _is_dunder(name) and (name not in allowed.DUNDERS or (stored and name == "__class__")):
+        elif dotted.is_dunder(name) and (
+            name not in allowed.DUNDERS or (stored and name == "__class__")
+        ):
             self._refuse(f"uses .{name}", "it leads into the interpreter's insides")
         elif (name in allowed.RUN_PRIVATE and owner not in ("self", "cls")) or (
             name.startswith("_") and owner == self._run
@@ -249,24 +251,10 @@ class _Reader:
 
     def _dotted(self, path: str, *, stored: bool) -> bool:
         """Judge something of a module by its full name; False when it is refused."""
-        names = path.split(".")
-        what = f"{'sets' if stored else 'uses'} {path}"
-        before = len(self._found)
-        for end in range(1, len(names) + 1):
-            why = allowed.DENIED.get(".".join(names[:end]))
-            if why is not None:
-                self._refuse(f"uses {'.'.join(names[:end])}", why)
-                return False
-        if _is_private(names) and not path.startswith(allowed.PRIVATE_USED):
-            self._refuse(what, "private names of a module are its own affair")
-        elif allowed.REACHED & set(names[1:]):
-            self._refuse(what, "modules are reached by import alone")
-        elif stored and not path.startswith(allowed.SETTINGS):
-            self._refuse(what, "a candidate changes no module but its own")
-        elif not _is_part(names):
-            some = ", ".join(sorted(allowed.PARTLY[names[0]]))
-            self._refuse(what, f"of {names[0]}, only {some} are allowed")
-        return len(self._found) == before
+        reason = dotted.reason_against(path, stored=stored)
+        if reason is not None:
+            self._refuse(*reason)
+        return reason is None
 
 
 def _parts(statement: ast.stmt, guarded: bool) -> list[ast.stmt]:
@@ -294,14 +282,6 @@ def _asks_for_none(node: ast.Compare) -> bool:
     )
 
 
-def _is_dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
-
-
-def _is_private(names: list[str]) -> bool:
-    return any(name.startswith("_") and not _is_dunder(name) for name in names)
-
-
 def _is_numbered(name: ast.expr) -> bool:
     """f"layer{i}", "layer" + str(i): what it begins with shows that it is no dunder name."""
     first: ast.AST | None = name
@@ -311,13 +291,3 @@ def _is_numbered(name: ast.expr) -> bool:
         first = first.left
     text = first.value if isinstance(first, ast.Constant) else None
     return isinstance(text, str) and len(text) > 1 and text[0].isalpha()
-
-
-def _is_part(names: list[str]) -> bool:
-    """Whether the name belongs to the allowed part of a module that is allowed in part."""
-    for end in (2, 1):
-        module = ".".join(names[:end])
-        if module in allowed.PARTLY:
-            rest = names[end:]
-            return not rest or rest[0] in allowed.PARTLY[module]
-    return True

