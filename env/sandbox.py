@@ -39,6 +39,17 @@ _GPU_CONTROL = (
 # The root and /dev are file systems in memory too: nothing shall fill them.
 _CLOSED = ("--remount-ro", "/dev", "--remount-ro", "/")
 
+# Root may change these even in a namespace: `core_pattern` would run a program outside.
+_KERNEL = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/pressure",
+)
+
 _LOCK = str(Path(__file__).resolve().with_name("lock.py"))
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Without bubblewrap: what Python, torch and its threads read about machine and process.
@@ -219,6 +230,8 @@ def _view(scratch_bytes: int) -> list[str]:
     for path in view.SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
     options += ["--proc", "/proc", "--dev", "/dev"]
+    for path in _KERNEL:
+        options += ["--ro-bind-try", path, path]
     options += ["--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]
     options += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
     for path in view.interpreter():

@@ -18,6 +18,9 @@ from env.channel import Channel
 from env.failure import Failure
 from env.remote_model import RemoteModel
 
+# An even guess takes less than 20; numbers beyond all measure would only harm who learns from them.
+_WORST_BPB = 1000.0
+
 
 def score(order: dict[str, Any]) -> dict[str, Any]:
     """The score of delivered weights, and the sums that it comes from. Raises Failure."""
@@ -39,21 +42,26 @@ def score(order: dict[str, Any]) -> dict[str, Any]:
         model.wait_until_built()
         witness = models.enter_context(closing(RemoteModel(order, 1)))
         result = bpb.score(model.logits, rows, batch_rows, table, seed)
-        if not np.isfinite(result.nats):
-            raise Failure("crash", "its score is not finite")
+        _refuse_absurd(result.val_bpb)
         witness.wait_until_built()
         random = np.random.default_rng()  # nobody can foresee it, and no score depends on it
         audit(model.logits, witness.logits, rows, batch_rows, result.token_nats, random)
-        sealed = None
+        sealed_bpb = None
         if order["sealed"] is not None:
             others = open_rows(order["sealed"], seq_len, order["dtype"])
-            sealed = bpb.score(model.logits, others, batch_rows, table, seed)
+            sealed_bpb = bpb.score(model.logits, others, batch_rows, table, seed).val_bpb
+            _refuse_absurd(sealed_bpb)
     return {
         "val_bpb": result.val_bpb,
-        "sealed_bpb": None if sealed is None else sealed.val_bpb,
+        "sealed_bpb": sealed_bpb,
         "nats": result.nats,
         "bytes": result.n_bytes,
     }
+
+
+def _refuse_absurd(val_bpb: float) -> None:
+    if not val_bpb <= _WORST_BPB:
+        raise Failure("crash", f"its score is no number, or over {_WORST_BPB:g} bits per byte")
 
 
 def check_weights(path: Path, limit_bytes: int) -> None:

@@ -158,6 +158,24 @@ import sympy.core.numbers
 
 
 @pytest.mark.parametrize("locks", [True, False], ids=["all layers", "bubblewrap alone"])
+def test_the_kernels_settings_cannot_be_changed(confined: Sandbox, locks: bool) -> None:
+    code = """
+import os
+for folder, _, files in os.walk("/proc"):
+    if not folder.startswith(("/proc/self", "/proc/thread-self", "/proc/1", "/proc/2", "/proc/3")):
+        for name in files:
+            try:
+                os.close(os.open(os.path.join(folder, name), os.O_WRONLY))
+                print(os.path.join(folder, name))
+            except OSError:
+                pass
+"""
+    chosen = confined if locks else Sandbox(confined.bwrap)
+    # A new process's keyrings, timers and scheduling marks are its own.
+    assert run(code, chosen).split() == []
+
+
+@pytest.mark.parametrize("locks", [True, False], ids=["all layers", "bubblewrap alone"])
 def test_no_network(confined: Sandbox, locks: bool) -> None:
     code = """
 import socket
