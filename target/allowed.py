@@ -80,6 +80,8 @@ DENIED = {
         savez_compressed""")
     },
     **{f"numpy.{name}": _INSIDE for name in _words("core ctypeslib distutils f2py lib testing")},
+    "typing.get_type_hints": "code that is text cannot be read here",
+    "typing_extensions.get_type_hints": "code that is text cannot be read here",
     "operator.attrgetter": "it reaches attributes by a name that cannot be read here",
     "operator.methodcaller": "it reaches attributes by a name that cannot be read here",
 }
@@ -122,8 +124,8 @@ REFLECTION = frozenset({"getattr", "setattr", "delattr"})
 # Attributes of whatever object.
 ATTRIBUTES = {
     **dict.fromkeys(
-        _words("""bltns builtins ctypes glob importlib linecache multiprocessing os pathlib pickle
-        shutil socket subprocess sys tempfile threading"""),
+        _words("""bltns builtins codecs ctypes glob importlib linecache multiprocessing os pathlib
+        pickle shutil socket subprocess sys tempfile threading"""),
         "modules are reached by import alone",
     ),
     **dict.fromkeys(
@@ -132,7 +134,7 @@ ATTRIBUTES = {
         _INSIDE,
     ),
     **dict.fromkeys(("from_file", "load_library", "tofile"), _DATA),
-    **dict.fromkeys(("CodeType", "FunctionType"), _INSIDE),
+    **dict.fromkeys(("CodeType", "FunctionType", "mro"), _INSIDE),
 }
 # Dunder attributes that honest scripts read; all others serve to climb out of an object.
 DUNDERS = frozenset(
@@ -140,13 +142,13 @@ DUNDERS = frozenset(
     for name in _words("""add annotations call class constants contains delitem doc enter eq exit
     float format ge getattr getitem getstate gt hash init init_subclass int isub iter le len
     lt matmul mul name ne neg new next post_init pow qualname radd repr rmul rsub setattr setitem
-    setstate slots str sub truediv version iadd imul all author license name""")
+    setstate slots str sub truediv version iadd imul all author license""")
 )
 # Methods that act at odd moments, or stand between torch and what it is given.
 HOOKS = {
     f"__{name}__": _INSIDE
     for name in _words("""del reduce reduce_ex getattribute torch_function torch_dispatch array
-    array_interface import_""")
+    array_interface""")
 }
 # Packages that are imported from packages: as values they would reach everything in them.
 PACKAGES = frozenset(

@@ -15,8 +15,9 @@ def reason_against(path: str, *, stored: bool) -> tuple[str, str] | None:
     what = f"{'sets' if stored else 'uses'} {path}"
     if _is_private(names) and not path.startswith(allowed.PRIVATE_USED):
         return what, "private names of a module are its own affair"
-    if allowed.REACHED & set(names[1:]):
-        return what, "modules are reached by import alone"
+    for name in names[1:]:
+        if name in allowed.REACHED or name in allowed.ATTRIBUTES:
+            return what, allowed.ATTRIBUTES.get(name, "modules are reached by import alone")
     if stored and not path.startswith(allowed.SETTINGS):
         return what, "a candidate changes no module but its own"
     if not _is_part(names):

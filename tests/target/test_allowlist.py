@@ -84,6 +84,13 @@ def test_every_edit_of_the_shipped_script_passes() -> None:
         ("torch.utils.data.DataLoader([])", "uses torch.utils.data"),
         ("os.fork()", "uses os.fork: of os, only"),
         ("os.path.exists('x')", "uses os.path.exists"),
+        ("from torch import os", "uses torch.os: modules are reached by import alone"),
+        ("from dataclasses import sys as s", "uses dataclasses.sys: modules are reached"),
+        (
+            "import typing\ntyping.get_type_hints(f)",
+            "uses typing.get_type_hints: code that is text",
+        ),
+        ("x = int.mro()", "uses .mro"),
         ("x = os", "passes the module os on"),
         ("t = torch\nt.load('x')", "passes the module torch on"),
         ("x = F.torch.load", "uses torch.nn.functional.torch.load: modules are reached"),
