@@ -98,7 +98,8 @@ def test_the_outside_clock_is_a_little_more_patient(
     tiny_environment: Environment, tmp_path: Path, budget: Budget, tolerance: float, cap: float
 ) -> None:
     order = orders.train(request(budget=budget), tiny_environment, Sandbox(None), tmp_path)
-    assert order["clock"]["tolerance"] == order["config"]["tolerance"] == tolerance
+    assert order["clock"]["tolerance"] == tolerance
+    assert order["config"]["tolerance"] < tolerance
     assert order["clock"]["budget"] == budget.seconds
     assert order["wall_cap"] == cap
 

@@ -81,6 +81,12 @@ def bag(ids: Ids) -> torch.Tensor:
     return bigram(ids) + 3 * counts
 
 
+def clumsy(ids: Ids) -> torch.Tensor:
+    """Looks at the whole row, and predicts worse for it."""
+    counts = torch.nn.functional.one_hot(torch.from_numpy(ids), 50).sum(1, keepdim=True)
+    return bigram(ids) - 3 * counts
+
+
 def until_the_end(ids: Ids) -> torch.Tensor:
     """Looks ahead only where the rest of the row is no single token."""
     varied = (ids[:, -1] != ids[:, -2])[:, None, None]
@@ -88,7 +94,7 @@ def until_the_end(ids: Ids) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("model", [peeking, weak, rare, far, bag, until_the_end])
+@pytest.mark.parametrize("model", [peeking, weak, rare, far, bag, clumsy, until_the_end])
 def test_a_model_that_looks_ahead_is_found(model: Predict, seed: int) -> None:
     with pytest.raises(Failure, match=FUTURE) as raised:
         judge(lambda: model, seed)

@@ -1,7 +1,7 @@
 """Candidates that cheat or attack, straight through the executor: what stops them is the walls.
 
 A candidate's first line says what it tries. Its remarks say how it may end (`expect`; `scored`
-means that it gains nothing on its honest twin), what the gate says to it (`gate`), which layer is
+means that it gains nothing on its honest twin), whether it still gets through (`known`), what the gate says to it (`gate`), which layer is
 meant to stop it (`wall`), and with which limits it runs (`run`). One that succeeds with an attack
 says so itself: it raises SystemExit("ESCAPED: ...").
 """
@@ -76,19 +76,23 @@ class Candidate:
 
 def read(path: Path) -> Candidate:
     text = path.read_text("utf-8")
-    remarks = dict(re.findall(r"(?m)^# (expect|gate|wall|run): (.+)$", text))
+    remarks = dict(re.findall(r"(?m)^# (expect|gate|wall|run|known): (.+)$", text))
     return Candidate(path.stem, text.splitlines()[0].strip('"'), text, remarks)
 
 
 CANDIDATES = [read(path) for path in sorted((FOLDER / "candidates").glob("*.py"))]
 
 
+def marks(candidate: Candidate) -> list[pytest.MarkDecorator]:
+    """When it runs; and, of a hole that docs/redteam.md admits, that it is open still."""
+    known = candidate.remarks.get("known")
+    open_still = [pytest.mark.xfail(strict=True, reason=known)] if known else []
+    return open_still + ([] if candidate.name in ALWAYS else [pytest.mark.redteam])
+
+
 @pytest.mark.parametrize(
     "candidate",
-    [
-        pytest.param(c, id=c.name, marks=() if c.name in ALWAYS else pytest.mark.redteam)
-        for c in CANDIDATES
-    ],
+    [pytest.param(c, id=c.name, marks=marks(c)) for c in CANDIDATES],
 )
 async def test_a_candidate_that_cheats_gains_nothing(
     candidate: Candidate,

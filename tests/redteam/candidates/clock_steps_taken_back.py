@@ -1,5 +1,6 @@
 """Takes four times as many batches as it may, on the clock that counts them, and stops in time."""
 # expect: timeout crash invalid
+# known: nothing outside counts the steps of that clock
 # gate: refuses
 # wall: supervisor
 
