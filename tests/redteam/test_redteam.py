@@ -1,9 +1,9 @@
 """Candidates that cheat or attack, straight through the executor: what stops them is the walls.
 
 A candidate's first line says what it tries. Its remarks say how it may end (`expect`; `scored`
-means that it gains nothing on its honest twin), whether it still gets through (`known`), what the gate says to it (`gate`), which layer is
-meant to stop it (`wall`), and with which limits it runs (`run`). One that succeeds with an attack
-says so itself: it raises SystemExit("ESCAPED: ...").
+means that it gains nothing on its honest twin), whether it is known to get through (`known`), what
+the gate says to it (`gate`), which layer is meant to stop it (`wall`), and with which limits it runs
+(`run`). One that succeeds with an attack says so itself: it raises SystemExit("ESCAPED: ...").
 """
 
 from __future__ import annotations
