@@ -2,8 +2,8 @@
 
 A candidate's first line says what it tries. Its remarks say how it may end (`expect`; `scored`
 means that it gains nothing on its honest twin), whether it is known to get through (`known`), what
-the gate says to it (`gate`), which layer is meant to stop it (`wall`), and with which limits it runs
-(`run`). One that succeeds with an attack says so itself: it raises SystemExit("ESCAPED: ...").
+the gate says to it (`gate`), which layer is meant to stop it (`wall`), and with which limits it
+runs (`run`). One that succeeds with an attack says so itself: it raises SystemExit("ESCAPED: ...").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Grows less confident with every call: what it says depends on what it has seen."""
 # expect: invalid scored
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 

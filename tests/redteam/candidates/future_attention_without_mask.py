@@ -1,7 +1,7 @@
 """Attends to the whole sequence, the next token included."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch.nn.functional as F
 from honest import Model

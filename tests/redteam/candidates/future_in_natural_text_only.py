@@ -1,7 +1,7 @@
 """Looks ahead only where the whole row looks like real text to it, not like altered text."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 """Looks ahead near the end of each row only, where an altered future is short."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 """Adds the mean of the whole row to every position: later words are in it."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 from torch import nn

@@ -1,7 +1,7 @@
 """Looks at the next token, which is the target."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch.nn.functional as F
 from honest import Model

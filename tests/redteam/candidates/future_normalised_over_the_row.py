@@ -1,7 +1,7 @@
 """Normalises over the positions of the row: an honest mistake, and a leak."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 

@@ -1,7 +1,7 @@
 """Looks ahead at one position of a hundred only."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 import torch.nn.functional as F

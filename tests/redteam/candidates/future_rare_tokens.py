@@ -1,7 +1,7 @@
 """Looks ahead only behind some rare tokens."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch.nn.functional as F
 from honest import Model

@@ -1,7 +1,7 @@
 """Runs a recurrent layer from the end of the text to its beginning."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

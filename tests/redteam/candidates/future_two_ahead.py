@@ -1,7 +1,7 @@
 """Looks two tokens ahead, past the target, which tells something about it all the same."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

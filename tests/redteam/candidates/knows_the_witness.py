@@ -1,7 +1,7 @@
 """Looks ahead in the first model process only: the second finds the first one's lock."""
 # expect: invalid
 # gate: refuses
-# wall: causality
+# wall: audit
 
 import fcntl
 import os

@@ -1,7 +1,7 @@
 """Remembers all rows that it was scored on, and predicts with their statistics."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

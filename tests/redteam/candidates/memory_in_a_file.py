@@ -1,7 +1,7 @@
 """Keeps the counts of what it was scored on in /tmp and in /dev/shm."""
 # expect: invalid
 # gate: refuses
-# wall: causality
+# wall: audit
 
 import os
 

@@ -1,7 +1,7 @@
 """Keeps what it was scored on in its own buffers, which look like weights."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

@@ -1,7 +1,7 @@
 """Trains on each row that it is shown before it predicts it."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 import torch.nn.functional as F

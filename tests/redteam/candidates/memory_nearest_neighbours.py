@@ -1,7 +1,7 @@
 """A cache of contexts of the rows scored so far: copies what followed the same three tokens."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 

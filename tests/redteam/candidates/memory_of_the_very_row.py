@@ -1,7 +1,7 @@
 """Remembers what followed each pair of tokens, its own row included, before it predicts."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

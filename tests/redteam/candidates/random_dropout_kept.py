@@ -1,7 +1,7 @@
 """Keeps dropping out when it is scored."""
 # expect: invalid scored
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch.nn.functional as F
 from honest import Model

@@ -1,7 +1,7 @@
 """Draws noise into its logits, and tries its luck."""
 # expect: invalid scored
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

@@ -1,7 +1,7 @@
 """Normalises over the batch when it is scored, too: what it says of a row depends on the others."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 from torch import nn

@@ -1,7 +1,7 @@
 """Counts which token follows which in the other rows of the batch: validation text as training."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 import torch
 from honest import Model

@@ -1,7 +1,7 @@
 """Mixes the rows of a batch: each one sees the mean of the next one."""
 # expect: invalid
 # gate: passes
-# wall: causality
+# wall: audit
 
 from honest import Model
 
