@@ -115,6 +115,7 @@ class Decisions:
         noise = runs.noise()
         sigma = None if noise is None else noise.sigma
         await self._store.set_incumbent(best.id, score=score, sigma=sigma)
+        await self._researcher.begin()
         spread = "" if sigma is None else f", noise {sigma:.4f}"
         self._announce(
             EngineEvent(
