@@ -1,6 +1,6 @@
 """Runs a study whose trials are a function of source and seed: a whole engine in one second.
 
-    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS [POLICY]]
+    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS [POLICY [BUDGET [rebaseline]]]]
 
 It ends with one line of JSON per experiment on stdout. Tests start it as a process to kill it.
 """
@@ -85,7 +85,14 @@ def settings(limit: int, policy: str = "local") -> Settings:
     return validate({"seed": 5, "policy": {"name": policy}, "limits": limits})
 
 
-async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
+async def run(
+    folder: StudyFolder,
+    limit: int,
+    slots: int = 1,
+    policy: str = "local",
+    budget: float = 5,
+    rebaseline: bool = False,
+) -> None:
     """Run or continue the study."""
     chosen = settings(limit, policy)
     new = None if folder.exists else TARGET
@@ -95,7 +102,7 @@ async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
     opened = Store.open(folder) if new is None else Store.create(folder, study)
     conditions = Conditions(
         tuple(Slot(number, "cpu", 1, 1 << 30) for number in range(slots)),
-        Budget(5, "steps"),
+        Budget(budget, "steps"),
         ENVIRONMENT,
         Sandbox(None),
     )
@@ -106,7 +113,7 @@ async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
     async with opened as store:
         await recover(store, say)
         executor = InProcessExecutor(trial)
-        engine = await prepare_engine(store, chosen, conditions, executor, say, new, False)
+        engine = await prepare_engine(store, chosen, conditions, executor, say, new, rebaseline)
         await engine.run()
         for e in await store.experiments():
             row = [e.id, e.kind, e.parent_id, e.subject_id, e.source_sha, e.seed, e.status]
@@ -119,8 +126,10 @@ def main() -> None:
     folder.make()
     slots = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     policy = sys.argv[4] if len(sys.argv) > 4 else "local"
+    budget = float(sys.argv[5]) if len(sys.argv) > 5 else 5.0
+    rebaseline = sys.argv[6:] == ["rebaseline"]
     with EngineLock(folder.lock):
-        anyio.run(run, folder, int(sys.argv[2]), slots, policy)
+        anyio.run(run, folder, int(sys.argv[2]), slots, policy, budget, rebaseline)
 
 
 if __name__ == "__main__":
