@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.acceptance import Noise, Runs, Verdict, judge, worth_confirming
-from engine.acceptance_bench import Draws, KeepRule, simulate, upper_bound
+from engine.acceptance import Verdict, judge, worth_confirming
+from engine.acceptance_bench import simulate, upper_bound
+from engine.keepers import Draws, KeepRule
+from engine.runs import Noise, Runs
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent, Kind, Status
 
@@ -91,7 +93,7 @@ class Records:
     def judge(
         self, candidate: Experiment, incumbent: str = "base", rule: Acceptance = RULE
     ) -> Verdict:
-        return judge(candidate, Runs(self.all, 1), INCUMBENT, incumbent, rule)
+        return judge(candidate, Runs(self.all, 1, rule.drift), INCUMBENT, incumbent, rule)
 
 
 def test_a_first_score_is_never_promoted_as_measured() -> None:
