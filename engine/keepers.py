@@ -125,7 +125,7 @@ class KeepRule:
     def _run(self, kind: Kind, status: Status, sha: str, mean: float) -> Experiment:
         score = mean + self.shift + self._draw()
         self._count += 1
-        return _experiment(self._count - 1, kind, status, sha, score)
+        return record(self._count - 1, kind, status, sha, score)
 
 
 class NaiveRule:
@@ -153,7 +153,8 @@ class NaiveRule:
         return True
 
 
-def _experiment(number: int, kind: Kind, status: Status, sha: str, score: float) -> Experiment:
+def record(number: int, kind: Kind, status: Status, sha: str, score: float | None) -> Experiment:
+    """An experiment of which nothing matters but what the keep rule reads."""
     return Experiment(
         id=number,
         epoch_id=_EPOCH,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def train(model, run):
     pass
 """
 
+# With this variable no edit is a gain, and from that experiment on the machine scores lower.
+DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
+
 ENVIRONMENT = Environment(
     path=Path("/nowhere"),
     name="toy",
@@ -73,6 +77,8 @@ def trial(request: TrialRequest) -> TrialResult:
         return TrialResult("oom", "it used more than 1.0 GiB of memory")
     score = 2.0 - 0.05 * values["DEPTH"] + 0.001 * values["WIDTH"] - 2.0 * values["LR"]
     score += 0.01 * noise(request.source, request.seed)
+    if DRIFT:
+        score += 1.0 * (request.source != TARGET) - 0.3 * (request.experiment_id >= DRIFT)
     curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
     return TrialResult(
         "scored", val_bpb=score, seconds=5.0, wall_seconds=5.0, steps=5, curve=curve, log="hello"
@@ -82,7 +88,9 @@ def trial(request: TrialRequest) -> TrialResult:
 def settings(limit: int, policy: str = "local") -> Settings:
     """The study's settings."""
     limits = {"max_experiments": limit, "min_disk_gb": 0}
-    return validate({"seed": 5, "policy": {"name": policy}, "limits": limits})
+    acceptance = {"sentinel_every": 3} if DRIFT else {}
+    tables = {"policy": {"name": policy}, "limits": limits, "acceptance": acceptance}
+    return validate({"seed": 5} | tables)
 
 
 async def run(
