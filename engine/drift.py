@@ -3,7 +3,9 @@
 Model: without a drift, the runs of one source are independent draws around its mean, with one
 sigma for all sources. A drift shifts every later score by the same amount. Only runs that nothing
 selected are scanned: baseline, replicates and sentinels, source by source, in the order in which
-they ended. (Confirmations are not: those of a promoted candidate are lower than its mean.)
+they ended. A promoted candidate's confirmations are lower than its mean, because they had to be:
+they count as runs before a drift to lower scores, which that makes harder to see, and as nothing
+for one to higher scores.
 
 After each such run every split of the source's runs into earlier and later ones is looked at, as in
 the likelihood-ratio test for a change at an unknown place (Hawkins, JASA 72, 1977; with sigma
@@ -75,46 +77,65 @@ class Residuals:
 
 
 class DriftScan:
-    """Reads the unselected runs one by one; knows those of the current segment."""
+    """Reads a segment's runs one by one, as they end."""
 
     def __init__(self, level: float) -> None:
         self._level = level
         self._looks = 0
-        self._ids: dict[str, list[int]] = {}
-        self._scores: dict[str, list[float]] = {}
+        self._runs: dict[str, list[_Run]] = {}
 
     def skip(self) -> None:
         """Count a run of an earlier epoch: all looks of a study share the level."""
         self._looks += 1
 
+    def confirmed(self, run_id: int, source: str, score: float) -> None:
+        """Take in a confirmation, which may be of a later incumbent."""
+        self._runs.setdefault(source, []).append(_Run(run_id, score, False))
+
     def add(self, run_id: int, source: str, score: float, noise: Residuals) -> Drift | None:
-        """Take in a run, whose residual is in `noise` already; the drift that it reveals."""
+        """Take in a run that nothing selected, with its residual in `noise`; the drift it shows."""
         self._looks += 1
-        ids, scores = self._ids.setdefault(source, []), self._scores.setdefault(source, [])
-        ids.append(run_id)
-        scores.append(score)
-        if self._level <= 0 or len(scores) < _BEFORE + _AFTER:
+        runs = self._runs.setdefault(source, [])
+        runs.append(_Run(run_id, score, True))
+        if self._level <= 0:
             return None
-        split = _best_split(scores)
-        old, new = scores[:split], scores[split:]
-        means, medians = fmean(new) - fmean(old), median(new) - median(old)
-        shift = min(means, medians, key=abs) if means * medians > 0 else 0.0
-        t, sigma = _compare(shift, means, len(old), len(new), noise)
-        share = 3 / (self._looks * (self._looks - 1))
-        if _two_sided(t, noise.freedom - 1) >= self._level * share:
-            return None
-        found = Drift(ids[split - 1], ids[split], run_id, means, sigma, len(old), len(new))
-        self._begin_at(found.first_id)
+        level = self._level * 3 / max(1, self._looks * (self._looks - 1))
+        found = _change(runs, noise, level)
+        if found is None or found.shift > 0:
+            found = _change([run for run in runs if run.fair], noise, level)
+        if found is not None:
+            for source, known in self._runs.items():
+                self._runs[source] = [run for run in known if run.id >= found.first_id]
         return found
 
     def runs_since(self, source: str, run_id: int) -> int:
-        """How many of a source's runs in the segment were queued after experiment `run_id`."""
-        return sum(other > run_id for other in self._ids.get(source, ()))
+        """How many fair runs of a source in the segment were queued after experiment `run_id`."""
+        return sum(run.fair and run.id > run_id for run in self._runs.get(source, ()))
 
-    def _begin_at(self, first_id: int) -> None:
-        for source, ids in self._ids.items():
-            old = sum(run_id < first_id for run_id in ids)
-            del ids[:old], self._scores[source][:old]
+
+@dataclass(frozen=True)
+class _Run:
+    """A score; `fair` unless it was confirmed by being low."""
+
+    id: int
+    score: float
+    fair: bool
+
+
+def _change(runs: Sequence[_Run], noise: Residuals, level: float) -> Drift | None:
+    """The drift that a source's runs show, if chance alone shows one with less than `level`."""
+    if len(runs) < _BEFORE + _AFTER:
+        return None
+    scores = [run.score for run in runs]
+    split = _best_split(scores)
+    old, new = scores[:split], scores[split:]
+    means, medians = fmean(new) - fmean(old), median(new) - median(old)
+    shift = min(means, medians, key=abs) if means * medians > 0 else 0.0
+    t, sigma = _compare(shift, means, len(old), len(new), noise)
+    if _two_sided(t, noise.freedom - 1) >= level:
+        return None
+    last, first = runs[split - 1].id, runs[split].id
+    return Drift(last, first, runs[-1].id, means, sigma, len(old), len(new))
 
 
 def suspected(scores: Sequence[float], newest: int, noise: Residuals) -> int:

@@ -171,7 +171,10 @@ class Runs:
             return
         self._measured.append(run)
         self._group(run, run.val_bpb)
-        if not watched or self.segment_of(run.id) < self.segment:
+        if self.segment_of(run.id) < self.segment:
+            return
+        if not watched:
+            self._scan.confirmed(run.id, run.source_sha, run.val_bpb)
             return
         drift = self._scan.add(run.id, run.source_sha, run.val_bpb, self._pooled())
         if drift is not None:

@@ -81,6 +81,23 @@ def test_scores_of_candidates_and_their_re_runs_make_no_drift() -> None:
     assert not records.runs().drifts
 
 
+def after_a_promotion(shift: float) -> Runs:
+    records = Records(STEADY)
+    for score in (1.905, 1.895, 1.9, 1.898):
+        records.add("confirmation", "better", score)
+    for score in (1.902, 1.895, 1.9, 1.905):
+        records.add("sentinel", "better", score + shift)
+    return records.runs()
+
+
+def test_confirmations_are_the_runs_before_a_drift_to_lower_scores_alone() -> None:
+    (drift,) = after_a_promotion(-0.05).drifts
+    assert drift.before == 4
+    assert drift.shift == pytest.approx(-0.049)
+    # They were low when they were chosen: that later runs are higher shows no drift.
+    assert not after_a_promotion(+0.05).drifts
+
+
 def test_later_looks_need_more_and_those_of_earlier_epochs_count() -> None:
     def found(looks_before: int) -> bool:
         scan = DriftScan(0.01)
@@ -147,9 +164,7 @@ def test_what_a_drift_makes_look_like_a_gain_is_not_promoted() -> None:
         if verdict.action == "confirm":
             records.add("confirmation", "new", next(fresh))
         else:
-            records.add(
-                "replicate", "base", [1.965, 1.97, 1.96, 1.967][asked.count("replicate") % 4]
-            )
+            records.add("replicate", "base", next(beside))
     assert verdict.action == "reject"
     assert "replicate" in asked
 
