@@ -47,6 +47,9 @@ _HOPE = 1.6
 _BESIDE = 2
 # A suspected drift puts off a test's end until the incumbent was run so often beside it.
 _PATIENCE = 2 * FOLLOW_UPS
+# However well sigma is known: scores have longer tails than Gaussian ones, and late tests of a long
+# study ask for their far ends.
+_MOST_FREEDOM = 40
 # The first tests of a study share half of alpha evenly, all later ones the other half.
 _EVEN_TESTS = 7
 # A look at a fraction f of the information may spend f ** 4: early on only the overwhelming counts
@@ -207,7 +210,7 @@ def _share(test: int) -> float:
 
 def _quantile(freedom: int, level: float) -> float:
     """What Student's t exceeds with the probability `level`."""
-    return -float(stdtrit(freedom, level))  # the lower tail keeps its digits
+    return -float(stdtrit(min(freedom, _MOST_FREEDOM), level))  # the lower tail keeps its digits
 
 
 def _sigmas(delta: float, noise: Noise) -> str:
