@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -52,14 +53,25 @@ def status_lines(now: StudyStatus) -> list[Text]:
 
 
 def history_lines(
-    experiments: Iterable[Experiment], best_id: int | None, epoch_id: int | None
+    experiments: Iterable[Experiment],
+    best_id: int | None,
+    epoch_id: int | None,
+    drifts: Mapping[int, str] | None = None,
 ) -> list[Text]:
-    """One line for each experiment; `*` marks the best, `~` scores of another epoch."""
+    """One line for each experiment; `*` marks the best, `~` scores of another epoch.
+
+    `drifts` has a sentence for the first experiment after each drift; it comes before that one.
+    """
+    coming = sorted((drifts or {}).items())
     columns = width()
     lines = [Text(f"{'id':>6}  {'status':<11}  {'val-bpb':>8}  {'delta':>8}  {'secs':>6}  edit")]
     room = columns - cell_len(lines[0].plain) + len("edit")
     marks = Counter[str]()
     for e in experiments:
+        while coming and coming[0][0] <= e.id:
+            sentence = coming.pop(0)[1]
+            if len(lines) > 1:  # the drift lies between what is listed
+                lines += [Text(line, style="yellow") for line in _wrapped(sentence, columns)]
         mark = "*" if e.id == best_id else "~" if _is_old(e, epoch_id) else " "
         marks[mark] += 1
         line = Text(f"{mark}{e.id:>5}  ")
@@ -151,6 +163,10 @@ def _number(value: float | None, form: str) -> str:
 
 def _field(name: str, value: str) -> Text:
     return Text.assemble((f"{name:<12}", "bold"), printable(" ".join(value.split())))
+
+
+def _wrapped(sentence: str, columns: int) -> list[str]:
+    return textwrap.wrap(printable(sentence), columns, initial_indent="- ", subsequent_indent="  ")
 
 
 def _clip(text: str, columns: int) -> str:

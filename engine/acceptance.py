@@ -8,7 +8,10 @@ A candidate's first score is the best of many noisy draws, so it is never eviden
    until it has up to `incumbent_runs`. After each run the means are compared by Student's t;
    sigma is pooled over the residuals within re-run sources. Beyond the bound: promoted. Not
    likely to get there any more: rejected. Otherwise one more run.
-3. *Budget of errors.* `alpha` bounds the chance that a study promotes anything that is no gain.
+3. *Beside.* Nothing is promoted before the incumbent was run again since the candidate's first
+   re-run, nor while a drift is suspected: a machine that has begun to score lower makes a gain
+   of everything. After a drift only runs of the new segment are compared (engine/drift.py).
+4. *Budget of errors.* `alpha` bounds the chance that a study promotes anything that is no gain.
    Each test spends a share of it, each look at a test a part of that share.
 
 The three bounds and their constants are calibrated by simulation, with Gaussian and with
@@ -21,37 +24,37 @@ an uninterrupted one would have.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
 from scipy.special import stdtrit
 
+from engine.drift import FOLLOW_UPS
+from engine.runs import Noise, Runs
+from engine.sentinels import FAILURES
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent
 
-# How often a source's re-runs may fail outright before there are no more of them.
-_FAILURES = 2
 # One fresh run alone promotes nothing: with heavy-tailed noise a single lucky one is too likely.
 _FRESH = 2
 # The screen is open within so many standard errors that re-runs of the incumbent could remove.
 _DOUBT = 1.5
 # A test goes on while such a swing of what is still to be run, in standard errors, would do.
 _HOPE = 1.6
+# A promotion needs so many runs of the incumbent since the candidate's first re-run.
+_BESIDE = 2
+# A suspected drift puts off a test's end until the incumbent was run so often beside it.
+_PATIENCE = 2 * FOLLOW_UPS
+# However well sigma is known: scores have longer tails than Gaussian ones, and late tests of a long
+# study ask for their far ends.
+_MOST_FREEDOM = 40
 # The first tests of a study share half of alpha evenly, all later ones the other half.
 _EVEN_TESTS = 7
 # A look at a fraction f of the information may spend f ** 4: early on only the overwhelming counts
 # (the family of Kim and DeMets, Biometrika 74, 1987).
 _LOOK_POWER = 4
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The run-to-run standard deviation of a score, and the degrees of freedom behind it."""
-
-    sigma: float
-    freedom: int
 
 
 @dataclass(frozen=True)
@@ -63,79 +66,15 @@ class Verdict:
     score: float | None = None
 
 
-class Runs:
-    """The runs of an epoch, sorted by the source that they measure."""
-
-    def __init__(self, experiments: Iterable[Experiment], epoch_id: int) -> None:
-        self.all: list[Experiment] = []
-        self._epoch_id = epoch_id
-        self._repeats: dict[str, list[Experiment]] = {}
-        self._fresh: dict[str, list[float]] = {}
-        self._tested: dict[str, None] = {}  # in the order of the first confirmations
-        self._kept: set[str] = set()
-        self._noise: Noise | None = None
-        for experiment in experiments:
-            self.add(experiment)
-
-    def add(self, run: Experiment) -> None:
-        """Take in one more experiment, in the order of their ids."""
-        if run.kind == "confirmation":
-            self._tested.setdefault(run.source_sha)
-        elif run.kind == "candidate" and run.status == "keep":
-            self._kept.add(run.source_sha)
-        if run.epoch_id != self._epoch_id:
-            return
-        self.all.append(run)
-        # A candidate's own run was selected for its score: it is no fair sample.
-        if run.kind == "candidate":
-            return
-        self._repeats.setdefault(run.source_sha, []).append(run)
-        if run.val_bpb is not None:
-            self._fresh.setdefault(run.source_sha, []).append(run.val_bpb)
-            self._noise = None
-
-    def fresh(self, source_sha: str) -> list[float]:
-        """The scores of a source that nothing has selected."""
-        return self._fresh.get(source_sha, [])
-
-    def waiting(self, source_sha: str) -> int:
-        """How many unselected runs of a source are queued or running."""
-        return sum(not run.ended for run in self._repeats.get(source_sha, []))
-
-    def failures(self, source_sha: str) -> int:
-        """How many unselected runs of a source failed."""
-        runs = self._repeats.get(source_sha, [])
-        return sum(run.ended and run.val_bpb is None for run in runs)
-
-    def noise(self) -> Noise | None:
-        """sigma pooled over the residuals within each source; None before any was run twice."""
-        if self._noise is None:
-            squares, freedom = 0.0, 0
-            for scores in self._fresh.values():
-                mean = fmean(scores)
-                squares += sum((score - mean) ** 2 for score in scores)
-                freedom += len(scores) - 1
-            if freedom > 0:
-                self._noise = Noise(math.sqrt(squares / freedom), freedom)
-        return self._noise
-
-    def test_number(self, source_sha: str) -> int:
-        """Which test of the study a source's is, from 1; those that led to a promotion are free.
-
-        Counted over all epochs. A source that is not tested yet would come last.
-        """
-        number = 1
-        for tested in self._tested:
-            if tested == source_sha:
-                break
-            number += tested not in self._kept
-        return number
-
-
 def worth_confirming(
     score: float, incumbent: Sequence[float], noise: Noise | None, rule: Acceptance
 ) -> bool:
-    """Whether a first score passes the screen, or might once the incumbent is known better."""
+    """Whether a first score passes the screen, or might once the incumbent is known better.
+
+    `incumbent` are the scores of its runs; without any, everything might.
+    """
+    if not incumbent:
+        return True
     gain = fmean(incumbent) - score
     if noise is None:
         return gain > 0
@@ -156,16 +95,55 @@ def judge(
         return Verdict("reject", "it is what the incumbent is already")
     if runs.waiting(sha) or runs.waiting(incumbent_sha):
         return Verdict("wait", "re-runs are on their way")
-    if runs.failures(sha) >= _FAILURES:
+    if runs.failures(sha) >= FAILURES:
         return Verdict("reject", "its re-runs failed")
-    mine, theirs = runs.fresh(sha), runs.fresh(incumbent_sha) or [incumbent.score]
-    most = max(len(theirs), rule.incumbent_runs)
-    if runs.failures(incumbent_sha) >= _FAILURES:
-        most = len(theirs)
-    if not mine:
-        return _screen(candidate.val_bpb, theirs, most, runs.noise(), rule)
-    level = rule.alpha * _share(runs.test_number(sha))
-    return _test(mine, theirs, most, runs.noise(), level, rule)
+    mine, theirs = runs.fresh(sha), runs.fresh(incumbent_sha)
+    failing = runs.failures(incumbent_sha) >= FAILURES
+    if runs.segment and not theirs and not failing:
+        return Verdict("replicate", "the incumbent is measured anew after a drift")
+    theirs = theirs or [incumbent.score]
+    most = len(theirs) if failing else max(len(theirs), rule.incumbent_runs)
+    across = runs.straddles(candidate)
+    if mine:
+        level = rule.alpha * _share(runs.test_number(sha))
+        verdict = _test(mine, theirs, most, runs.noise(), level, rule)
+        if rule.drift and not failing and verdict.action in ("promote", "reject"):
+            verdict = _doubted(verdict, runs, sha, incumbent_sha, level, rule)
+    elif runs.segment_of(candidate.id) < runs.segment:
+        return Verdict("confirm", "its first score is of before a drift: it is run again")
+    else:
+        verdict = _screen(candidate.val_bpb, theirs, most, runs.noise(), rule)
+    if across and verdict.action in ("promote", "reject"):
+        return replace(verdict, reason=f"{verdict.reason}, compared across a drift")
+    return verdict
+
+
+def _doubted(
+    verdict: Verdict, runs: Runs, sha: str, incumbent_sha: str, level: float, rule: Acceptance
+) -> Verdict:
+    """Put off how a test ends while a drift might be the cause."""
+    mine, theirs = runs.fresh(sha), runs.fresh(incumbent_sha)
+    beside = min(runs.runs_beside(incumbent_sha, sha), len(theirs))
+    promotes = verdict.action == "promote"
+    if promotes and beside < _BESIDE:
+        return Verdict("replicate", "the incumbent is run beside it, lest the machine has drifted")
+    after = runs.suspected(incumbent_sha)
+    if 0 < after < FOLLOW_UPS and beside < _PATIENCE:
+        return Verdict("replicate", "the incumbent's last runs differ from those before")
+    if not promotes:
+        return verdict
+    # The gain must show beside the candidate, too, not only against what was run long ago.
+    gain = fmean(theirs) - fmean(mine)
+    if fmean(theirs[-beside:]) - fmean(mine) < gain / 2:
+        if beside < FOLLOW_UPS:
+            return Verdict("replicate", "the incumbent scores as well beside it")
+        return Verdict("reject", "the incumbent scored as well beside it")
+    if after:
+        recent = _test(mine, theirs[-after:], after, runs.noise(), level, rule)
+        if recent.action != "promote":
+            reason = "no gain beyond the noise against the incumbent's last runs"
+            return Verdict("confirm" if recent.action == "confirm" else "reject", reason)
+    return verdict
 
 
 def _screen(
@@ -232,7 +210,7 @@ def _share(test: int) -> float:
 
 def _quantile(freedom: int, level: float) -> float:
     """What Student's t exceeds with the probability `level`."""
-    return -float(stdtrit(freedom, level))  # the lower tail keeps its digits
+    return -float(stdtrit(min(freedom, _MOST_FREEDOM), level))  # the lower tail keeps its digits
 
 
 def _sigmas(delta: float, noise: Noise) -> str:

@@ -7,16 +7,20 @@ the same steps follow. The caller holds the engine's lock.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from statistics import fmean
 
-from engine.acceptance import Noise, Runs, judge, worth_confirming
+from engine.acceptance import judge, worth_confirming
+from engine.drift import Drift
 from engine.events import Announce, EngineEvent
 from engine.executor import TrialResult
 from engine.faults import fault_point
 from engine.researcher import Researcher
+from engine.runs import Noise, Runs
 from engine.sealed import sealed_gain
+from engine.sentinels import rerun_due
 from engine.settings import Acceptance
-from state.records import Experiment, Incumbent, NewExperiment, Operation, Outcome, Status
+from state.records import Experiment, Incumbent, Kind, NewExperiment, Operation, Outcome, Status
 from state.store import Store
 
 _FAILED: dict[str, Status] = {
@@ -59,6 +63,21 @@ class Decisions:
         data = {"id": queued.id, "edit": queued.summary, "why": queued.why}
         self._announce(EngineEvent("proposed", sentence, data))
 
+    async def watch(self) -> bool:
+        """Queue another run of the incumbent if one is due; whether it was."""
+        incumbent = await self._store.incumbent()
+        if incumbent is None:
+            return False
+        experiments = await self._store.experiments()
+        reference = experiments[incumbent.experiment_id]
+        runs = self._runs(experiments, incumbent.epoch_id)
+        kind = rerun_due(runs, reference.source_sha, self._rule)
+        if kind is None:
+            return False
+        await self._repeat(reference, kind, len(experiments))
+        fault_point("watched")
+        return True
+
     async def settle(self, may_enqueue: bool) -> None:
         """Apply the keep rule to every candidate that waits for its verdict."""
         for candidate in await self._store.untold():
@@ -93,7 +112,8 @@ class Decisions:
     async def measure_epoch(self) -> bool:
         """Name the epoch's incumbent once its first runs have ended; False while they run.
 
-        Later runs of the incumbent refine its score. Raises BaselineFailed.
+        Later runs of the incumbent refine its score, and may reveal a drift, which is recorded.
+        Raises BaselineFailed.
         """
         incumbent = await self._store.incumbent()
         if incumbent is not None:
@@ -101,7 +121,7 @@ class Decisions:
             return True
         epoch = (await self._store.epochs())[-1]
         experiments = await self._store.experiments()
-        runs = Runs(experiments, epoch.id)
+        runs = self._runs(experiments, epoch.id)
         if not runs.all or not all(run.ended for run in runs.all if run.kind != "candidate"):
             return False
         baseline = next(run for run in runs.all if run.kind == "baseline")
@@ -116,6 +136,7 @@ class Decisions:
         noise = runs.noise()
         sigma = None if noise is None else noise.sigma
         await self._store.set_incumbent(best.id, score=score, sigma=sigma)
+        await self._researcher.begin()
         spread = "" if sigma is None else f", noise {sigma:.4f}"
         self._announce(
             EngineEvent(
@@ -127,18 +148,32 @@ class Decisions:
         return True
 
     async def _refine(self, incumbent: Incumbent) -> None:
-        """Record the incumbent's mean again when it was re-run."""
+        """Record drifts, and the incumbent's mean in the segment again when it was re-run."""
         experiments = await self._store.experiments()
-        runs = Runs(experiments, incumbent.epoch_id)
+        runs = self._runs(experiments, incumbent.epoch_id)
+        if runs.drifts:
+            known = {event.data["first_id"] for event in await self._store.events(type_="drift")}
+            for drift in runs.drifts:
+                if drift.first_id not in known:
+                    await self._record(drift)
         fresh = runs.fresh(experiments[incumbent.experiment_id].source_sha)
         if fresh and fmean(fresh) != incumbent.score:
             await self._store.set_incumbent(
                 incumbent.experiment_id, score=fmean(fresh), sigma=_sigma(runs.noise())
             )
 
+    async def _record(self, drift: Drift) -> None:
+        data = asdict(drift) | {"sentence": drift.sentence}
+        await self._store.event("drift", drift.found_id, data)
+        fault_point("drifted")
+        self._announce(EngineEvent("drift", f"{drift.sentence}.", asdict(drift)))
+
+    def _runs(self, experiments: list[Experiment], epoch_id: int) -> Runs:
+        return Runs(experiments, epoch_id, self._rule.drift)
+
     async def _settle(self, candidate: Experiment, incumbent: Incumbent, may: bool) -> None:
         experiments = await self._store.experiments()
-        runs = Runs(experiments, incumbent.epoch_id)
+        runs = self._runs(experiments, incumbent.epoch_id)
         reference = experiments[incumbent.experiment_id]
         verdict = judge(candidate, runs, incumbent, reference.source_sha, self._rule)
         data = {"id": candidate.id, "reason": verdict.reason, "val_bpb": verdict.score}
@@ -169,10 +204,10 @@ class Decisions:
         fault_point("settled")
         await self._researcher.learn(await self._store.experiment(candidate.id))
 
-    async def _repeat(self, subject: Experiment, kind: str, number: int) -> None:
+    async def _repeat(self, subject: Experiment, kind: Kind, number: int) -> None:
         await self._store.enqueue(
             NewExperiment(
-                kind="confirmation" if kind == "confirmation" else "replicate",
+                kind=kind,
                 source=await self._store.source(subject.source_sha),
                 seed=trial_seed(self._seed, number),
                 subject_id=subject.id,
@@ -193,10 +228,12 @@ class Decisions:
             status = "keep"
         else:
             experiments = await self._store.experiments()
-            runs = Runs(experiments, incumbent.epoch_id)
+            runs = self._runs(experiments, incumbent.epoch_id)
             sha = experiments[incumbent.experiment_id].source_sha
-            reference = runs.fresh(sha) or [incumbent.score]
-            delta = result.val_bpb - fmean(reference)
+            # What was queued before a drift was found is compared with what ran then.
+            segment = runs.segment_of(experiment.id)
+            reference = runs.fresh(sha, segment) or runs.fresh(sha)
+            delta = result.val_bpb - fmean(reference or [incumbent.score])
             if experiment.kind == "candidate":
                 settled = not worth_confirming(result.val_bpb, reference, runs.noise(), self._rule)
                 reason = "no gain beyond the noise" if settled else "fresh runs are to confirm it"

@@ -23,6 +23,8 @@ POINTS = (
     "scored",  # its score is known to the engine alone
     "recorded",  # its outcome is committed; the policy has not been told
     "settled",  # the acceptance rule's decision is committed
+    "watched",  # a sentinel, or a re-run that it asked for, is in the database
+    "drifted",  # a drift is recorded, and not yet announced
     "told",  # the policy has been told; its state is not saved
     "state-written",  # the policy's state is on disk; the database does not know it
     "state-saved",  # the database knows it

@@ -177,6 +177,8 @@ class Engine:
                 return None  # the baseline's runs decide what comes next
             reading = await self._stop_sign()
             if reading is None:
+                if await self._decisions.watch():
+                    continue
                 try:
                     await self._decisions.propose()
                     continue

@@ -92,6 +92,8 @@ class Acceptance(_Table):
     max_confirmations: Annotated[int, Field(ge=2, le=16)] = 4  # fresh runs of a candidate
     screen: NotNegative = 1.4  # gain, in sigma, that is worth a test
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # of any false promotion in a study
+    sentinel_every: Annotated[int, Field(ge=0)] = 20  # candidates from one to the next; 0: none
+    drift: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # of a false drift in a study; 0: no test
 
 
 class Settings(_Table):

@@ -211,13 +211,10 @@ async def prepare_engine(
         rebaseline=rebaseline,
     )
     await store.set_settings(settings.model_dump(mode="json"))
-    researcher = await Researcher.restore(
-        store,
-        study.policy,
-        await epochs.baseline_source(store),
-        study.seed,
-        settings.policy.options,
-    )
+    options = settings.policy.options
+    # Options that the policy refuses are named now, not after the baseline has trained.
+    policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
+    researcher = await Researcher.restore(store, study.policy, study.seed, options)
     announce(_opened_event(store, settings, conditions))
     return Engine(
         store=store,

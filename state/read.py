@@ -41,7 +41,7 @@ class StudyStatus:
     """Where a study stands. Scores are of the current epoch, None while not measured in it.
 
     `state` is what is so now: a study whose engine died says `stopped`. `baseline` is the mean
-    val_bpb of the baseline and its replicates, `best` the incumbent's mean score, `sigma` the
+    val_bpb of the baseline and its re-runs, `best` the incumbent's mean score, `sigma` the
     noise of one run, `engine_pid` None when no engine runs.
     """
 
@@ -202,10 +202,15 @@ class Reader:
             ]
         )
 
-    def events(self, after_id: int = 0, limit: int | None = None) -> list[Event]:
-        """What the engine did after event `after_id`, in order; at most `limit`, the earliest."""
-        sql = "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?"
-        values = (after_id, -1 if limit is None else limit)
+    def events(
+        self, after_id: int = 0, limit: int | None = None, type_: str | None = None
+    ) -> list[Event]:
+        """What the engine did after event `after_id`, in order; at most `limit`, the earliest.
+
+        Only events of one type, if it is given.
+        """
+        sql = "SELECT * FROM events WHERE id > ? AND (? IS NULL OR type = ?) ORDER BY id LIMIT ?"
+        values = (after_id, type_, type_, -1 if limit is None else limit)
         return [
             to_event(row) for row in self._db.run(lambda db: db.execute(sql, values).fetchall())
         ]
@@ -267,8 +272,9 @@ def _counts(db: sqlite3.Connection, alive: bool) -> dict[str, int]:
 def _baseline(db: sqlite3.Connection) -> float | None:
     row = _first(
         db,
-        "SELECT AVG(val_bpb) AS mean FROM experiments WHERE kind IN ('baseline', 'replicate') "
-        "AND epoch_id = (SELECT MAX(id) FROM epochs)",
+        "SELECT AVG(val_bpb) AS mean FROM experiments WHERE kind <> 'candidate' AND (epoch_id, "
+        "source_sha) = (SELECT epoch_id, source_sha FROM experiments WHERE kind = 'baseline' "
+        "ORDER BY epoch_id DESC LIMIT 1) AND epoch_id = (SELECT MAX(id) FROM epochs)",
     )
     return None if row is None else row["mean"]
 

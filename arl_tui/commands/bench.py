@@ -7,8 +7,17 @@ from typing import Annotated
 
 import typer
 
+from arl_tui.acceptance_tables import (
+    DRIFT_HEADING,
+    DRIFT_LEGEND,
+    RULES_LEGEND,
+    drift_line,
+    rule_heading,
+    rule_line,
+)
 from arl_tui.commands.bench_policies import policies
 from arl_tui.commands.reading import AsJson
+from arl_tui.exits import CommandError
 from arl_tui.output import emit, emit_json, narrate
 
 bench = typer.Typer(name="bench", help="Measure the program itself.")
@@ -31,33 +40,32 @@ def acceptance(
     studies: Annotated[int, typer.Option(min=1, max=1_000_000, help="For each number.")] = 2000,
     edits: Annotated[int, typer.Option(min=1, max=100_000, help="In each study.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    table: Annotated[str, typer.Option(help="rules, drift, or both.")] = "both",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate the keep rule beside naive ones: false promotions, power and cost."""
-    from engine.acceptance_bench import FIRST_GAIN, GAINS, simulate
+    """Simulate the keep rule beside naive ones, and what the drift test finds."""
+    from engine.acceptance_bench import simulate
+    from engine.drift_bench import simulate_drifts
 
+    if table not in ("rules", "drift", "both"):
+        raise CommandError(f"There is no table {table!r}: it is rules, drift or both.")
     narrate(f"{studies:,} studies of {edits:,} edits for each number, seed {seed}.")
-    rows = simulate(studies, edits, seed)
+    rows = simulate(studies, edits, seed) if table != "drift" else ()
+    drifts = simulate_drifts(studies, edits, seed) if table != "rules" else ()
     if as_json:
-        found = [asdict(row) for row in rows]
-        emit_json({"studies": studies, "edits": edits, "seed": seed, "rows": found})
+        found = {"rows": [asdict(row) for row in rows], "drifts": [asdict(row) for row in drifts]}
+        emit_json({"studies": studies, "edits": edits, "seed": seed} | found)
         return
-    powers = "".join(f"{f'{gain:g} sigma':>8}" for gain in GAINS)
-    emit(f"{'rule':<17}{'noise':<9}{'after':<10}{'false':>5}{'bound':>6}{powers}")
-    emit(f"{'conf':>5}{'inc':>4}\n")
-    for row in rows:
-        after = "promotion" if row.promoted else "start"
-        emit(f"{row.rule:<17}{row.noise:<9}{after:<10}")
-        emit(f"{100 * row.false:>5.1f}{100 * row.false_bound:>6.1f}")
-        emit("".join(f"{100 * row.power[gain]:>8.1f}" for gain in GAINS))
-        emit(f"{row.confirmations_per_100:>5.1f}{row.incumbent_reruns:>4.1f}\n")
-    narrate(
-        "after: edits that follow the start, or a true promotion of "
-        f"{FIRST_GAIN:g} sigma.\n"
-        "false, bound: studies of no-op edits with any promotion, and its upper 95 % bound, in %.\n"
-        "2 sigma ...: single true gains of that size that are promoted, in %.\n"
-        "conf: confirmation runs per 100 no-op edits. inc: further runs of the incumbent per study."
-    )
+    if table != "drift":
+        emit(rule_heading())
+        for row in rows:
+            emit(rule_line(row))
+        narrate(RULES_LEGEND)
+    if table != "rules":
+        emit(DRIFT_HEADING)
+        for drift in drifts:
+            emit(drift_line(drift))
+        narrate(DRIFT_LEGEND)
 
 
 @bench.command()

@@ -89,12 +89,13 @@ def history(
         epoch = reader.epoch()
         incumbent = reader.best()
         found = reader.history(status=chosen_status, kind=chosen_kind, last=last)
+        drifts = {e.data["first_id"]: e.data["sentence"] for e in reader.events(type_="drift")}
     epoch_id = None if epoch is None else epoch.id
     if as_json:
         emit_json([_as_dict(experiment, epoch_id) for experiment in found])
         return
     best_id = None if incumbent is None else incumbent.experiment_id
-    emit_styled(tables.history_lines(found, best_id, epoch_id))
+    emit_styled(tables.history_lines(found, best_id, epoch_id, drifts))
     if not found:
         narrate("No experiments.")
 

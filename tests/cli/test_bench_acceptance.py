@@ -12,15 +12,30 @@ from arl_tui.exits import Exit
 Captured = pytest.CaptureFixture[str]
 
 
-def test_the_table_fits_a_terminal(capsys: Captured) -> None:
+def test_the_tables_fit_a_terminal(capsys: Captured) -> None:
     assert run(["bench", "acceptance", "--studies", "3", "--edits", "10"]) == Exit.OK
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert len(lines) == 13  # three rules, two noises, from the start and after a promotion
+    rules, drifts = lines[:13], lines[13:]
+    # Three rules, two noises, from the start and after a promotion; nine drifts, two noises.
+    assert len(drifts) == 19
     assert max(map(len, lines)) <= 80
-    assert len({len(line) for line in lines}) == 1
-    assert lines[1].startswith("the keep rule    gaussian start")
+    assert len({len(line) for line in rules}) == len({len(line) for line in drifts}) == 1
+    assert rules[1].startswith("the keep rule    gaussian start")
+    assert drifts[2].startswith("gaussian     -1")
     assert "3 studies of 10 edits" in printed.err
+
+
+@pytest.mark.parametrize(("table", "lines"), [("rules", 13), ("drift", 19)])
+def test_one_table_alone(table: str, lines: int, capsys: Captured) -> None:
+    options = ["--studies", "2", "--edits", "4", "--table", table]
+    assert run(["bench", "acceptance", *options]) == Exit.OK
+    assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+def test_an_unknown_table_is_refused(capsys: Captured) -> None:
+    assert run(["bench", "acceptance", "--table", "all"]) == Exit.USAGE
+    assert "rules, drift or both" in capsys.readouterr().err
 
 
 def test_json_repeats_itself(capsys: Captured) -> None:
@@ -36,6 +51,7 @@ def test_json_repeats_itself(capsys: Captured) -> None:
     assert (found["studies"], found["edits"], found["seed"]) == (4, 20, 1)
     assert found["rows"][0]["rule"] == "the keep rule"
     assert set(found["rows"][0]["power"]) == {"2.0", "3.0", "4.0"}
+    assert [row["shift"] for row in found["drifts"]][:3] == [0.0, -1.0, -2.0]
 
 
 @pytest.mark.parametrize("option", ["--studies", "--edits"])

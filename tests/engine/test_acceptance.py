@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.acceptance import Noise, Runs, Verdict, judge, worth_confirming
-from engine.acceptance_bench import Draws, KeepRule, simulate, upper_bound
+from engine.acceptance import Verdict, judge, worth_confirming
+from engine.acceptance_bench import simulate, upper_bound
+from engine.keepers import Draws, KeepRule
+from engine.runs import Noise, Runs
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent, Kind, Status
 
 RULE = Acceptance()
+WITHOUT = Acceptance(drift=0)  # nor runs of the incumbent beside a candidate
 INCUMBENT = Incumbent(seq=1, epoch_id=1, experiment_id=0, since="", score=2.0, sigma=0.01)
 # Two sources' scores in the order of their runs: mean 2.0, and a spread of about 0.01.
 BASELINE = [2.0, 2.01, 1.99, 2.006, 1.994, 2.012, 1.988, 2.0]
@@ -91,7 +94,7 @@ class Records:
     def judge(
         self, candidate: Experiment, incumbent: str = "base", rule: Acceptance = RULE
     ) -> Verdict:
-        return judge(candidate, Runs(self.all, 1), INCUMBENT, incumbent, rule)
+        return judge(candidate, Runs(self.all, 1, rule.drift), INCUMBENT, incumbent, rule)
 
 
 def test_a_first_score_is_never_promoted_as_measured() -> None:
@@ -101,17 +104,29 @@ def test_a_first_score_is_never_promoted_as_measured() -> None:
     assert records.judge(records.all[-2]).action == "reject"
 
 
-def test_an_overwhelming_gain_costs_two_runs_and_none_of_the_incumbent() -> None:
+def test_an_overwhelming_gain_costs_two_runs_and_two_of_the_incumbent_beside_it() -> None:
     records = Records([2.0, 2.01, 1.99])
     candidate = records.add("candidate", "new", 1.72)  # 28 sigma
+    beside = iter(BASELINE[3:])
     asked = []
     while (verdict := records.judge(candidate)).action != "promote":
         asked.append(verdict.action)
-        records.confirm("new", 1.72 + 0.01 * (-1) ** len(asked))
-    assert asked == ["confirm", "confirm"]
+        if verdict.action == "confirm":
+            records.confirm("new", 1.72 + 0.01 * (-1) ** len(asked))
+        else:
+            records.add("replicate", "base", next(beside))
+    assert asked == ["confirm", "confirm", "replicate", "replicate"]
     assert verdict.score == pytest.approx(1.72)
     assert "2 fresh runs" in verdict.reason
     assert "sigma" in verdict.reason
+
+
+def test_without_a_drift_test_nothing_is_run_beside_it() -> None:
+    records = Records([2.0, 2.01, 1.99])
+    candidate = records.add("candidate", "new", 1.72)
+    records.confirm("new", 1.72, 1.73)
+    assert records.judge(candidate, rule=WITHOUT).action == "promote"
+    assert records.judge(candidate).action == "replicate"
 
 
 @pytest.mark.parametrize("gain", [-0.02, 0.0, 0.002])
@@ -213,7 +228,7 @@ def test_after_the_incumbent_was_replaced_the_new_one_is_the_measure() -> None:
     records = Records(BASELINE)
     candidate = records.add("candidate", "new", 1.95)
     records.confirm("new", 1.951, 1.949, 1.95)
-    assert records.judge(candidate).action == "promote"
+    assert records.judge(candidate, rule=WITHOUT).action == "promote"
     records.add("candidate", "other", 1.9, "keep")
     records.confirm("other", 1.9, 1.91)
     assert records.judge(candidate, incumbent="other").action == "reject"
@@ -249,6 +264,9 @@ def test_without_any_noise_every_repeated_gain_counts() -> None:
     candidate = records.add("candidate", "new", 1.999)
     assert records.judge(candidate).action == "confirm"
     records.confirm("new", 1.999, 1.999)
+    assert records.judge(candidate).action == "replicate"
+    for _ in range(2):
+        records.add("replicate", "base", 2.0)
     assert records.judge(candidate).action == "promote"
 
 
@@ -279,7 +297,7 @@ def test_later_tests_need_more_and_promotions_are_free() -> None:
             records.confirm(f"old{number}", 2.0)
         candidate = records.add("candidate", "new", 1.95)
         records.confirm("new", 1.969, 1.983, 1.966, 1.978)  # 2.6 sigma
-        return records.judge(candidate).action
+        return records.judge(candidate, rule=WITHOUT).action
 
     assert after(0, "discard") == "promote"
     assert after(60, "discard") == "reject"
@@ -310,7 +328,7 @@ def test_a_resumed_study_decides_alike_and_every_test_ends(
     )
     draw = random.Random(seed).gauss
     records = Records([draw(0, 1) for _ in range(1 + replicates)])
-    lasting = Runs(records.all, 1)
+    lasting = Runs(records.all, 1, rule.drift)
     candidate = records.add("candidate", "new", draw(-gain, 1))
     lasting.add(candidate)
     actions = []
@@ -327,7 +345,8 @@ def test_a_resumed_study_decides_alike_and_every_test_ends(
             break
     assert actions[-1] in ("promote", "reject")
     assert actions.count("confirm") <= confirmations
-    assert actions.count("replicate") <= max(0, incumbent_runs - 1 - replicates)
+    # Beyond those, only what runs beside the candidate while a drift might be the cause.
+    assert actions.count("replicate") <= max(0, incumbent_runs - 1 - replicates) + 12
 
 
 def test_in_simulated_studies_it_rarely_errs_and_sees_a_clear_gain() -> None:

@@ -176,7 +176,7 @@ async def replayed_state(bench: Bench) -> dict[str, Any]:
 
 
 async def _restored(bench: Bench, store: Store) -> dict[str, Any]:
-    researcher = await Researcher.restore(store, "local", bench.toy.TARGET, 5, {})
+    researcher = await Researcher.restore(store, "local", 5, {})
     return researcher.state_dict()
 
 

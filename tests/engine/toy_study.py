@@ -1,6 +1,6 @@
 """Runs a study whose trials are a function of source and seed: a whole engine in one second.
 
-    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS [POLICY]]
+    python -P toy_study.py FOLDER MAX_EXPERIMENTS [SLOTS [POLICY [BUDGET [rebaseline]]]]
 
 It ends with one line of JSON per experiment on stdout. Tests start it as a process to kill it.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def train(model, run):
     pass
 """
 
+# With this variable no edit is a gain, and from that experiment on the machine scores lower.
+DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
+
 ENVIRONMENT = Environment(
     path=Path("/nowhere"),
     name="toy",
@@ -73,6 +77,8 @@ def trial(request: TrialRequest) -> TrialResult:
         return TrialResult("oom", "it used more than 1.0 GiB of memory")
     score = 2.0 - 0.05 * values["DEPTH"] + 0.001 * values["WIDTH"] - 2.0 * values["LR"]
     score += 0.01 * noise(request.source, request.seed)
+    if DRIFT:
+        score += 1.0 * (request.source != TARGET) - 0.3 * (request.experiment_id >= DRIFT)
     curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
     return TrialResult(
         "scored",
@@ -89,10 +95,19 @@ def trial(request: TrialRequest) -> TrialResult:
 def settings(limit: int, policy: str = "local") -> Settings:
     """The study's settings."""
     limits = {"max_experiments": limit, "min_disk_gb": 0}
-    return validate({"seed": 5, "policy": {"name": policy}, "limits": limits})
+    acceptance = {"sentinel_every": 3} if DRIFT else {}
+    tables = {"policy": {"name": policy}, "limits": limits, "acceptance": acceptance}
+    return validate({"seed": 5} | tables)
 
 
-async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
+async def run(
+    folder: StudyFolder,
+    limit: int,
+    slots: int = 1,
+    policy: str = "local",
+    budget: float = 5,
+    rebaseline: bool = False,
+) -> None:
     """Run or continue the study."""
     chosen = settings(limit, policy)
     new = None if folder.exists else TARGET
@@ -102,7 +117,7 @@ async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
     opened = Store.open(folder) if new is None else Store.create(folder, study)
     conditions = Conditions(
         tuple(Slot(number, "cpu", 1, 1 << 30) for number in range(slots)),
-        Budget(5, "steps"),
+        Budget(budget, "steps"),
         ENVIRONMENT,
         Sandbox(None),
     )
@@ -113,7 +128,7 @@ async def run(folder: StudyFolder, limit: int, slots: int, policy: str) -> None:
     async with opened as store:
         await recover(store, say)
         executor = InProcessExecutor(trial)
-        engine = await prepare_engine(store, chosen, conditions, executor, say, new, False)
+        engine = await prepare_engine(store, chosen, conditions, executor, say, new, rebaseline)
         await engine.run()
         for e in await store.experiments():
             row = [e.id, e.kind, e.parent_id, e.subject_id, e.source_sha, e.seed, e.status]
@@ -126,8 +141,10 @@ def main() -> None:
     folder.make()
     slots = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     policy = sys.argv[4] if len(sys.argv) > 4 else "local"
+    budget = float(sys.argv[5]) if len(sys.argv) > 5 else 5.0
+    rebaseline = sys.argv[6:] == ["rebaseline"]
     with EngineLock(folder.lock):
-        anyio.run(run, folder, int(sys.argv[2]), slots, policy)
+        anyio.run(run, folder, int(sys.argv[2]), slots, policy, budget, rebaseline)
 
 
 if __name__ == "__main__":
