@@ -27,7 +27,7 @@ ROWS_AGAIN = 32  # so many rows, at least, are shown again to the model that was
 ROWS_FRESH = 224  # and to a fresh one, no row twice: it might remember what came next
 _CHANGES = ("other text", "nothing", "other text", "one token", "other text", "nothing", "order")
 
-MOST_APART = 0.05  # nats that an honest model's answers may lie apart; half precision makes less
+MOST_APART = 0.02  # nats that an honest model's answers may lie apart; half precision makes less
 MOST_NATS = 0.01  # what it may seem to gain on average by rounding
 LEAST_NATS = 0.001  # what is smaller gains nothing that matters
 _SURE = 6.0  # standard errors that a smaller gain must be away from none

@@ -18,5 +18,8 @@ for path in ("kernel/core_pattern", "kernel/hostname", "vm/overcommit_memory", "
         continue
     raise SystemExit(f"ESCAPED: writes {path}")
 for path in ("/proc/sysrq-trigger", "/proc/irq/default_smp_affinity", "/proc/mtrr", "/dev/kmsg"):
-    if os.access(path, os.W_OK):
-        raise SystemExit(f"ESCAPED: may write {path}")
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError:
+        continue
+    raise SystemExit(f"ESCAPED: may write {path}")
