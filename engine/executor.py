@@ -43,7 +43,7 @@ class Budget:
         Counted from where a candidate's own code begins to run: else it could train before the
         start, on whatever it finds.
         """
-        return {"cpu": 5.0, "wall": 60.0, "steps": math.inf}[self.clock]
+        return {"cpu": 3.0, "wall": 60.0, "steps": math.inf}[self.clock]
 
     def __str__(self) -> str:
         unit = "batches" if self.clock == "steps" else f"{self.clock} s"
