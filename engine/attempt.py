@@ -7,12 +7,13 @@ from pathlib import Path
 
 import anyio
 
+from engine.conditions import establish
 from engine.decisions import trial_seed
 from engine.events import Announce, EngineEvent
 from engine.executor import Listener, TrialRequest, TrialResult
 from engine.local import LocalExecutor
 from engine.settings import Settings
-from engine.study import establish, refusal
+from engine.study import refusal
 
 
 async def run_attempt(text: str, settings: Settings, announce: Announce) -> TrialResult:

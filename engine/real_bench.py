@@ -20,6 +20,7 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from engine.bench_journal import Journal, Trial
+from engine.conditions import Conditions, establish
 from engine.decisions import BaselineFailed, trial_seed
 from engine.devices import device_model
 from engine.events import Announce
@@ -27,7 +28,6 @@ from engine.executor import Budget, Executor, Listener, Slot, TrialRequest
 from engine.local import LocalExecutor
 from engine.policy_bench import Climb, Contestant, StudyRecord
 from engine.settings import Settings
-from engine.study import Conditions, establish
 from policy import Outcome, Status
 from policy.search import digest
 

@@ -5,55 +5,33 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 
 import policy
-from engine import epochs, oracle, preparation
+from engine import epochs, oracle
+from engine.conditions import Conditions, establish
 from engine.control import Command, Handle, Reply, serve
 from engine.decisions import Decisions
-from engine.devices import choose_slots, device_model, usable_inside
 from engine.events import Announce, EngineEvent
-from engine.executor import Budget, Executor, Slot
+from engine.executor import Executor
 from engine.facts import FactReader
 from engine.local import LocalExecutor
 from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.settings import FILE, Settings, Target
-from env import manifest, sandbox
-from env.manifest import Environment
-from env.sandbox import Sandbox
+from env import manifest
 from state.folder import StudyFolder
 from state.lock import EngineLock
-from state.records import NewEpoch, NewStudy
+from state.records import NewStudy
 from state.store import Store
 from target import gate, shipped, source
-
-CPU_SECONDS = 20.0
-GPU_SECONDS = 300.0
 
 
 class TargetError(Exception):
     """The target cannot be used; the sentence says why."""
-
-
-class SandboxMissing(Exception):
-    """A sandbox is required and cannot be had here."""
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What all trials of a run share."""
-
-    slots: tuple[Slot, ...]
-    budget: Budget
-    environment: Environment
-    confined: Sandbox
 
 
 async def run_study(
@@ -117,54 +95,6 @@ async def _known_environment(store: Store, settings: Settings) -> Path | None:
     return Path(path) if path and (Path(path) / manifest.MANIFEST).exists() else None
 
 
-async def establish(
-    settings: Settings, announce: Announce, known: Path | None = None
-) -> Conditions:
-    """Slots, budget, environment and sandbox, as the settings ask and the machine allows.
-
-    `known` is the folder of an environment that is prepared already.
-    """
-    chosen = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
-    confined = sandbox.detect(settings.sandbox)
-    lacking = " and ".join(confined.missing)
-    if settings.sandbox == "required" and lacking:
-        raise SandboxMissing(
-            f'sandbox = "required", but this machine has no working {lacking}: '
-            "see `arl-tui doctor`."
-        )
-    if settings.sandbox != "off" and lacking:
-        sentence = f"Trials run without {lacking} (see `arl-tui doctor`)."
-        announce(EngineEvent("warning", sentence))
-
-    slots = await to_thread.run_sync(
-        lambda: tuple(usable_inside(slot, confined) for slot in chosen)
-    )
-    if slots[0].device != "cpu" and not all(slot.node for slot in slots):
-        announce(EngineEvent("warning", "A trial may see other GPUs than its own here."))
-
-    def show(progress: preparation.Progress) -> None:
-        data = {"step": progress.step, "fraction": progress.fraction}
-        announce(EngineEvent("preparing", f"Preparing data: {progress.step}", data))
-
-    if known is not None:
-        environment = manifest.load(known)
-    else:
-        environment = await preparation.prepare(settings.data, show)
-    return Conditions(slots, budget_for(settings, slots), environment, confined)
-
-
-def budget_for(settings: Settings, slots: tuple[Slot, ...]) -> Budget:
-    """The budget asked for, or the device's default."""
-    table = settings.budget
-    on_cpu = slots[0].device == "cpu"
-    return Budget(
-        seconds=table.seconds or (CPU_SECONDS if on_cpu else GPU_SECONDS),
-        clock=table.clock or ("cpu" if on_cpu else "wall"),
-        startup_seconds=table.startup_seconds,
-        wall_cap=table.wall_cap,
-    )
-
-
 def read_target(table: Target) -> str:
     """The text of the target: a file, or the shipped script. Raises TargetError."""
     if table.path is None:
@@ -203,7 +133,7 @@ async def prepare_engine(
         target = await _current_target(store, settings)
     await epochs.enter(
         store,
-        _epoch(conditions),
+        conditions.epoch,
         target=target,
         replicates=settings.acceptance.replicates,
         seed=study.seed,
@@ -257,31 +187,6 @@ async def _opened(
         yield store
 
 
-def _epoch(conditions: Conditions) -> NewEpoch:
-    environment = conditions.environment
-    return NewEpoch(
-        environment_digest=environment.digest,
-        budget=conditions.budget.seconds,
-        clock=conditions.budget.clock,
-        device_model=device_model(conditions.slots),
-        torch_version=version("torch"),
-        environment={
-            "name": environment.name,
-            "path": str(environment.path),
-            "corpus": environment.corpus,
-            "vocab_size": environment.vocab_size,
-            "seq_len": environment.seq_len,
-            "unigram_bpb": environment.unigram_bpb,
-            "sandbox": _layers(conditions),
-        },
-    )
-
-
-def _layers(conditions: Conditions) -> list[str]:
-    alone = all(slot.node for slot in conditions.slots)
-    return [*conditions.confined.layers, *(["own GPU alone"] if alone else [])]
-
-
 def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> EngineEvent:
     slots = ", ".join(str(slot) for slot in conditions.slots)
     environment = conditions.environment
@@ -297,7 +202,7 @@ def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> E
         "budget": conditions.budget.seconds,
         "clock": conditions.budget.clock,
         "slots": [str(slot) for slot in conditions.slots],
-        "sandbox": _layers(conditions),
+        "sandbox": conditions.layers,
     }
     return EngineEvent("opened", sentence, data)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from arl_tui.exits import CommandError, Exit
+from engine.conditions import SandboxMissing
 from engine.control import NoEngine
 from engine.decisions import BaselineFailed
 from engine.devices import DeviceError
@@ -13,7 +14,7 @@ from engine.epochs import EpochChanged
 from engine.policy_bench import BenchError
 from engine.preparation import DiskFull
 from engine.settings import SettingsError
-from engine.study import SandboxMissing, TargetError
+from engine.study import TargetError
 from env.errors import DataError
 from policy import PolicyError
 from target.source import SourceError

@@ -15,9 +15,9 @@ import pytest
 
 from arl_tui.cli import run
 from arl_tui.exits import Exit
+from engine.conditions import Conditions
 from engine.executor import Budget, Slot, TrialRequest, TrialResult
 from engine.in_process import InProcessExecutor
-from engine.study import Conditions
 from env.sandbox import Sandbox
 
 Captured = pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from engine.conditions import Conditions
 from engine.decisions import BaselineFailed
 from engine.epochs import EpochChanged
 from engine.events import EngineEvent
@@ -22,7 +23,7 @@ from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.settings import Target
-from engine.study import Conditions, prepare_engine
+from engine.study import prepare_engine
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
 from state.read import Reader

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import anyio
 
+from engine.conditions import Conditions
 from engine.events import EngineEvent
 from engine.executor import Budget, CurvePoint, Slot, TrialRequest, TrialResult
 from engine.in_process import InProcessExecutor
 from engine.recovery import recover
 from engine.settings import Settings, validate
-from engine.study import Conditions, prepare_engine
+from engine.study import prepare_engine
 from env.manifest import Environment
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
