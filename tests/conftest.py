@@ -149,8 +149,13 @@ class Trials:
                     found.append((folder / "cmdline").read_text().replace("\0", " "))
             except OSError:
                 continue  # it has ended
-        children = psutil.Process().children(recursive=True)
-        return found + [f"supervisor {child.pid}" for child in children if child.is_running()]
+        for child in psutil.Process().children(recursive=True):
+            try:
+                if "env.supervisor" in child.cmdline():  # other tests may have helpers of theirs
+                    found.append(f"supervisor {child.pid}")
+            except psutil.Error:
+                continue
+        return found
 
 
 @pytest.fixture

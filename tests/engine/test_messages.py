@@ -18,7 +18,14 @@ EXIT = {
     "log": "",
 }
 REPORT = {"type": "report", "step": 3, "loss": 2.5, "progress": 0.5}
-SCORED = {"type": "scored", "val_bpb": 1.5, "nats": 10.0, "bytes": 9, "seconds": 1.0}
+SCORED = {
+    "type": "scored",
+    "val_bpb": 1.5,
+    "sealed_bpb": 1.6,
+    "nats": 10.0,
+    "bytes": 9,
+    "seconds": 1.0,
+}
 FAILED = {"type": "failed", "status": "crash", "reason": "it broke"}
 TRAINED = {"type": "trained", "seconds": 1.0, "steps": 5}
 SAVED = {"type": "saved", "peak_memory_mb": 5.0}
@@ -54,6 +61,7 @@ def test_what_a_supervisor_says_itself() -> None:
         SCORED | {"val_bpb": float("nan")},
         SCORED | {"val_bpb": float("-inf")},
         SCORED | {"val_bpb": -0.1},
+        SCORED | {"sealed_bpb": float("inf")},
         SCORED | {"nats": float("inf")},
         SCORED | {"bytes": 0},
         {"type": "scored", "val_bpb": 0.1},
