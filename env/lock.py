@@ -1,8 +1,11 @@
-"""Runs a command behind locks that it cannot open: `python -I -S lock.py RULES... -- COMMAND...`.
+"""Runs a command behind locks that it cannot open.
 
-It puts Landlock and seccomp on itself, and then becomes the command. It runs inside bubblewrap
-where there is one, and alone otherwise. It starts with every process of a trial, so it is quick:
-without the `site` module, and with next to no imports. A rule is `name=value`.
+    python -P -m env.lock RULES... -- -m MODULE ARGUMENTS...
+    python -I -S lock.py RULES... -- COMMAND...
+
+It puts Landlock and seccomp on itself, and then becomes the module or the command. It runs inside
+bubblewrap where there is one, and alone otherwise. It starts with every process of a trial, so it
+is quick: it imports next to nothing. A rule is `name=value`.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__":
+if __name__ == "__main__" and not __package__:  # as a file, without the `site` module
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from env import landlock, seccomp
@@ -21,7 +24,7 @@ FILES = ("read", "write", "listed", "hidden")
 
 
 def main() -> None:
-    """Lock, as the rules say, and become the command; without one, try the locks and report."""
+    """Lock, as the rules say, and become the command; without rules, try the locks and report."""
     words = sys.argv[1:]
     if not words:
         print(*_working())
@@ -38,7 +41,13 @@ def main() -> None:
     if "seccomp" in rules:
         seccomp.install(**{name: name in rules for name in CALLS})
     command = words[split + 1 :]
-    os.execv(command[0], command)
+    if command[0] == "-m":
+        import runpy
+
+        sys.argv = command[1:]
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+    else:
+        os.execv(command[0], command)
 
 
 def _working() -> list[str]:

@@ -51,6 +51,7 @@ _KERNEL = (
 )
 
 _LOCK = str(Path(__file__).resolve().with_name("lock.py"))
+_MODULE = (sys.executable, "-P", "-m")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Without bubblewrap: what Python, torch and its threads read about machine and process.
 _ABOUT = (
@@ -103,7 +104,10 @@ class Sandbox:
         """
         if self.landlock or self.seccomp:
             rules = self._rules(device, scratch, node)
-            argv = [sys.executable, "-I", "-S", _LOCK, *rules, "--", *argv]
+            if tuple(argv[:3]) == _MODULE:  # a module of ours locks itself in, and starts no other
+                argv = [*_MODULE, "env.lock", *rules, "--", "-m", *argv[3:]]
+            else:
+                argv = [sys.executable, "-I", "-S", _LOCK, *rules, "--", *argv]
         if self.bwrap is None:
             return list(argv)
         return [self.bwrap, *_view(scratch_bytes), *_devices(device, node), *_CLOSED, "--", *argv]
