@@ -151,7 +151,7 @@ class Trials:
                 continue  # it has ended
         for child in psutil.Process().children(recursive=True):
             try:
-                if "env.supervisor" in child.cmdline():  # other tests may have helpers of theirs
+                if "env.supervisor" in child.cmdline():  # others belong to other tests
                     found.append(f"supervisor {child.pid}")
             except psutil.Error:
                 continue
