@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def train(
     """The order to train a candidate; its weights go to `folder`/weights."""
     slot, budget = request.slot, request.budget
     inside = sandbox.device_inside(slot.device)
-    argv = [sys.executable, "-P", "-m", "env.harness", "{channel}", "{weights}"]
+    argv = [*sandbox.MODULE, "env.harness", "{channel}", "{weights}"]
     return {
         **_confined(argv, slot, confined, folder, "trial"),
         **_watched(confined, folder),
@@ -82,10 +81,10 @@ def score(
     inside = sandbox.device_inside(slot.device)
     logits_row = 4 * environment.seq_len * environment.vocab_size
     batch_rows = max(1, min(64, _LOGITS_BYTES // logits_row))
-    model_argv = [sys.executable, "-P", "-m", "env.model_process"]
+    model_argv = [*sandbox.MODULE, "env.model_process"]
     model_argv += ["{channel}", "{weights}", "{ids}", "{logits}"]
     return {
-        "argv": [sys.executable, "-P", "-m", "env.scorer", "{channel}"],
+        "argv": [*sandbox.MODULE, "env.scorer", "{channel}"],
         "env": sandbox.environment(slot.device, slot.threads),
         "cwd": "/",
         **_watched(confined, folder),

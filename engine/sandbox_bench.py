@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ def measure(rounds: int, done: Callable[[int], None] = lambda number: None) -> l
 
 def _start(kind: Sandbox) -> float:
     # A module that does nothing; all that it needs is imported in any trial.
-    command = kind.wrap([sys.executable, "-P", "-m", "env.failure"], "cpu", SCRATCH_BYTES)
+    command = kind.wrap([*sandbox.MODULE, "env.failure"], "cpu", SCRATCH_BYTES)
     began = time.perf_counter()
     with subprocess.Popen(command, cwd="/", env=sandbox.environment("cpu", 1)) as process:
         # Its own waiting with a time limit looks only every 50 ms.

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from env.bpb import Predict, batches, token_nats
+from env.bpb import Predict, batches, predicted_nats
 from env.failure import Failure
 from env.shards import Tokens
 
@@ -106,8 +106,7 @@ class Probe:
         """Ask for predictions, and compare them with those `scored` [all rows, T], in nats."""
         now = torch.empty(self.ids.shape)
         for each in batches(np.arange(len(self.ids)), self.batch_rows):
-            targets = torch.from_numpy(np.ascontiguousarray(self.rows[each, 1:]))
-            now[each] = token_nats(predict(np.ascontiguousarray(self.ids[each])), targets)
+            now[each] = predicted_nats(predict, self.ids[each], self.rows[each, 1:])
         difference = (now - scored[self.number]).double()
         kept = torch.from_numpy(self.kept)
         whole = kept == difference.shape[1] - 1
@@ -117,9 +116,7 @@ class Probe:
         return Differences(difference[whole], before[~whole], change[~whole])
 
 
-def _change(
-    ids: npt.NDArray[np.int64], kept: int, kind: str, donor: Ids, random: np.random.Generator
-) -> None:
+def _change(ids: Ids, kept: int, kind: str, donor: Ids, random: np.random.Generator) -> None:
     """Give one row [T] another future after the place `kept`; its next token always differs."""
     before, after = int(ids[kept + 1]), ids[kept + 1 :]
     if kind == "order":

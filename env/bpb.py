@@ -48,9 +48,8 @@ def score(
     tokens = torch.empty(len(rows), rows.shape[1] - 1)
     order = np.random.default_rng(seed).permutation(len(rows))
     for each in batches(order, batch_rows):
-        block = np.stack([np.asarray(rows[row], dtype=np.int64) for row in each])
-        targets = torch.from_numpy(np.ascontiguousarray(block[:, 1:]))
-        tokens[each] = token_nats(predict(np.ascontiguousarray(block[:, :-1])), targets)
+        block = np.asarray(rows[each], dtype=np.int64)
+        tokens[each] = predicted_nats(predict, block[:, :-1], block[:, 1:])
     nats, n_bytes = 0.0, 0
     for row, each in zip(rows, tokens, strict=True):
         width = token_bytes[torch.from_numpy(row[1:].astype(np.int64))]
@@ -65,6 +64,14 @@ def batches(order: npt.NDArray[np.int64], batch_rows: int) -> Iterator[npt.NDArr
     for start in range(0, len(order), size):
         each = order[start : start + size]
         yield np.concatenate([each, order[: size - len(each)]])
+
+
+def predicted_nats(
+    predict: Predict, ids: npt.NDArray[np.int64], targets: npt.NDArray[np.int64]
+) -> torch.Tensor:
+    """What a model is off by in nats, float32 [B, T], when shown `ids` [B, T] before `targets`."""
+    logits = predict(np.ascontiguousarray(ids))
+    return token_nats(logits, torch.from_numpy(np.ascontiguousarray(targets)))
 
 
 def token_nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

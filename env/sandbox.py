@@ -24,6 +24,7 @@ from env import view
 
 SCRATCH = "/tmp"
 PROBE_SECONDS = 20.0
+MODULE = (sys.executable, "-P", "-m")  # what runs a module of ours
 
 # What a trial may learn from its environment; keys, tokens and the rest of it stay outside.
 _PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH")
@@ -51,7 +52,6 @@ _KERNEL = (
 )
 
 _LOCK = str(Path(__file__).resolve().with_name("lock.py"))
-_MODULE = (sys.executable, "-P", "-m")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Without bubblewrap: what Python, torch and its threads read about machine and process.
 _ABOUT = (
@@ -104,8 +104,8 @@ class Sandbox:
         """
         if self.landlock or self.seccomp:
             rules = self._rules(device, scratch, node)
-            if tuple(argv[:3]) == _MODULE:  # a module of ours locks itself in, and starts no other
-                argv = [*_MODULE, "env.lock", *rules, "--", "-m", *argv[3:]]
+            if tuple(argv[:3]) == MODULE:  # a module of ours locks itself in, and starts no other
+                argv = [*MODULE, "env.lock", *rules, "--", "-m", *argv[3:]]
             else:
                 argv = [sys.executable, "-I", "-S", _LOCK, *rules, "--", *argv]
         if self.bwrap is None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.acceptance import Verdict, judge, worth_confirming
 from engine.acceptance_bench import simulate, upper_bound
-from engine.keepers import Draws, KeepRule
+from engine.keepers import Draws, KeepRule, record
 from engine.runs import Noise, Runs
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent, Kind, Status
@@ -22,41 +22,7 @@ WITHOUT = Acceptance(drift=0)  # nor runs of the incumbent beside a candidate
 INCUMBENT = Incumbent(seq=1, epoch_id=1, experiment_id=0, since="", score=2.0, sigma=0.01)
 # Two sources' scores in the order of their runs: mean 2.0, and a spread of about 0.01.
 BASELINE = [2.0, 2.01, 1.99, 2.006, 1.994, 2.012, 1.988, 2.0]
-TEMPLATE = Experiment(
-    id=0,
-    epoch_id=1,
-    kind="candidate",
-    parent_id=None,
-    subject_id=None,
-    source_sha="",
-    parent_sha=None,
-    edit=None,
-    diff="",
-    summary="",
-    policy=None,
-    proposal_number=None,
-    log_prob=None,
-    why="",
-    seed=0,
-    status="discard",
-    reason="",
-    val_bpb=None,
-    sealed_bpb=None,
-    delta=None,
-    seconds=None,
-    wall_seconds=None,
-    startup_seconds=None,
-    score_seconds=None,
-    steps=None,
-    peak_memory_mb=None,
-    device=None,
-    slot=None,
-    attempt=1,
-    created_at="",
-    started_at=None,
-    ended_at=None,
-    process=None,
-)
+TEMPLATE = record(0, "candidate", "discard", "", None)
 
 
 class Records:
