@@ -49,14 +49,17 @@ class Connection:
         self._lock = anyio.Lock()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         """BEGIN IMMEDIATE to COMMIT; anything raised inside rolls back.
 
-        A task that is cancelled meanwhile finishes the transaction first. Raises StoreError.
+        A task that is cancelled meanwhile finishes the transaction first. What is not `durable`
+        waits for no disk, and may be lost with the machine's power. Raises StoreError.
         """
         async with self._lock:
             with anyio.CancelScope(shield=True), self._translated():
                 try:
+                    wanted = "FULL" if durable else "NORMAL"
+                    await self._db.execute(f"PRAGMA synchronous = {wanted}")
                     await self._db.execute("BEGIN IMMEDIATE")
                     yield Transaction(self._db)
                     await self._db.execute("COMMIT")

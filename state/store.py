@@ -15,12 +15,11 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from state import lifecycle, schema
+from state import lifecycle, present, schema
 from state.blobs import sync_folder
 from state.connection import Connection, connect
 from state.errors import StoreConflict, from_os
 from state.folder import StudyFolder, refuse_network, require_study
-from state.queries import Queries
 from state.records import (
     Experiment,
     Json,
@@ -40,10 +39,11 @@ from state.rows import (
     to_experiment,
     utc_now,
 )
+from state.supervision import Supervision
 from state.trim import plain_text
 
 
-class Store(Queries):
+class Store(Supervision):
     """The open database of one study, with one writer: this object.
 
     Every method raises a StoreError when the database cannot be used: StoreFull, StoreCorrupt,
@@ -259,6 +259,11 @@ class Store(Queries):
                 "INSERT INTO policy_states (sha256, log_seq, created_at) VALUES (?, ?, ?)",
                 (sha256, log_seq, utc_now()),
             )
+
+    async def publish(self, now: present.Present) -> None:
+        """Show viewers the present; it waits for no disk."""
+        async with self._connection.transaction(durable=False) as t:
+            await present.publish(t, now)
 
     async def event(self, type_: str, experiment_id: int | None = None, data: Json = None) -> int:
         """Record something that the engine did. Returns the event's id."""

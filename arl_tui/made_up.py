@@ -1,0 +1,355 @@
+"""A made-up study of any size, for `bench viewer` and for tests: its numbers mean nothing.
+
+Sources and diffs are real edits of the shipped script; scores, curves and times are drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import sqlite3
+from dataclasses import astuple, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from state import schema
+from state.folder import StudyFolder
+from state.rows import source_sha256
+from target import shipped
+from target.diff import unified_diff
+
+_SIGMA = 0.004
+_BASELINE = 2.3124
+_BEGAN = datetime(2026, 11, 1, 22, 0, tzinfo=UTC)
+_EACH = timedelta(seconds=61.7)
+_CHANGES = {
+    "DEPTH": (2, 3, 4),
+    "WIDTH": (48, 96, 128),
+    "BATCH_TOKENS": (512, 2048, 4096),
+    "MATRIX_LR": (0.01, 0.014, 0.028, 0.04),
+    "EMBED_LR": (0.2, 0.6, 0.8),
+    "WEIGHT_DECAY": (0.01, 0.05, 0.1),
+    "WARMUP": (0.02, 0.05),
+    "WARMDOWN": (0.3, 0.4, 0.65, 0.8),
+    "ADAM_BETA2": (0.95, 0.98, 0.995),
+    "MOMENTUM": (0.9, 0.93, 0.97),
+}
+_FAILURES = (
+    ("crash", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x96 and 64x32)"),
+    ("timeout", "no batch was asked for within 120 s of start-up"),
+    ("oom", "it used more than 12.6 GiB of memory"),
+    ("abort", "forecast 2.41 is above 2.33, the worst that could still win"),
+    ("invalid", "line 12: HEAD_DIM must divide WIDTH"),
+    ("veto", "too deep for this budget"),
+)
+_LOG = """\
+step 0 loss 7.624
+step 40 loss 5.310
+\x1b[31mwarning\x1b[0m: lr_scale is 0.0 at the end
+step 90 loss 4.020
+"""
+
+
+@dataclass
+class _Row:
+    """A row of `experiments`, in part."""
+
+    id: int
+    kind: str
+    status: str
+    source_sha: str
+    parent_sha: str | None = None
+    parent_id: int | None = None
+    subject_id: int | None = None
+    diff: str = ""
+    summary: str = ""
+    why: str = ""
+    policy: str | None = None
+    proposal_number: int | None = None
+    log_prob: float | None = None
+    reason: str = ""
+    val_bpb: float | None = None
+    sealed_bpb: float | None = None
+    delta: float | None = None
+    seconds: float | None = None
+    wall_seconds: float | None = None
+    startup_seconds: float | None = None
+    score_seconds: float | None = None
+    steps: int | None = None
+    peak_memory_mb: float | None = None
+    device: str | None = "cuda:0"
+    slot: int | None = 0
+    attempt: int = 1
+    created_at: str = ""
+    started_at: str | None = ""
+    ended_at: str | None = ""
+    epoch_id: int = 1
+    seed: int = 1
+
+
+@dataclass
+class _State:
+    """Where the made-up search stands."""
+
+    random: random.Random
+    sources: dict[str, str]
+    best_sha: str
+    best_id: int = 0
+    best: float = _BASELINE
+    incumbents: list[tuple[int, str, float, float]] = field(default_factory=list)
+    proposals: int = 0
+
+
+def make_study(
+    folder: StudyFolder,
+    experiments: int,
+    *,
+    seed: int = 0,
+    running: bool = True,
+    pending: int = 0,
+    supervised: bool = False,
+) -> None:
+    """Write a study of so many experiments to a new folder.
+
+    With `running` the last one runs, and viewers see it while somebody holds the study's lock.
+    `pending` more candidates wait for a review.
+    """
+    folder.make()
+    schema.create(folder.database)
+    source = shipped.read()
+    sha = source_sha256(source)
+    state = _State(random.Random(seed), {sha: source}, sha)
+    rows = [_finished(number, state) for number in range(experiments)]
+    if running and experiments:
+        rows[-1] = _begun(rows[-1])
+    waiting = range(experiments, experiments + pending)
+    rows += [_queued(number, state) for number in waiting]
+    db = sqlite3.connect(folder.database, isolation_level=None)
+    try:
+        db.execute("BEGIN")
+        _write_study(db, seed, supervised, running)
+        _write_experiments(db, rows, state)
+        for number in waiting:
+            db.execute(
+                "INSERT INTO reviews (experiment_id, verdict, requested_at) "
+                "VALUES (?, 'pending', ?)",
+                (number, _at(number)),
+            )
+        _write_present(db, rows, state.random, experiments - 1 if running else None)
+        db.execute("COMMIT")
+    finally:
+        db.close()
+
+
+def _finished(number: int, state: _State) -> _Row:
+    kind = "candidate"
+    if number < 3:
+        kind = "baseline" if number == 0 else "replicate"
+    elif number % 20 == 19:
+        kind = "sentinel"
+    row = _Row(number, kind, "keep", state.best_sha)
+    row.created_at = row.started_at = _at(number)
+    row.ended_at = _at(number + 0.95)
+    row.seed = number
+    dice = state.random
+    if kind != "candidate":
+        row.subject_id = None if number == 0 else state.best_id
+        row.summary = "" if number == 0 else f"repeats #{state.best_id}"
+        return _scored(row, state.best + _SIGMA * dice.gauss(0, 1), state)
+    _edit(row, state)
+    if dice.random() < 0.18:
+        row.status, row.reason = dice.choice(_FAILURES)
+        if row.status in ("invalid", "veto"):
+            row.started_at = row.device = row.slot = None
+            row.attempt = 0
+        else:
+            row.seconds, row.wall_seconds = dice.uniform(5, 300), dice.uniform(20, 330)
+        return row
+    gain = 0.03 * dice.random() ** 3 if dice.random() < 0.05 and state.best > 2.05 else 0.0
+    if gain > 3 * _SIGMA:
+        score = state.best - gain
+        row.reason = f"3 fresh runs confirm it: {-gain:+.4f}, {gain / _SIGMA:.1f} sigma"
+        _scored(row, score, state)
+        state.best, state.best_id, state.best_sha = score, number, row.source_sha
+        state.incumbents.append((number, _at(number + 2), score, _SIGMA))
+        return row
+    row.status, row.reason = "discard", "no gain beyond the noise"
+    return _scored(row, state.best + abs(dice.gauss(0.02, 0.04)) + _SIGMA * dice.gauss(0, 1), state)
+
+
+def _scored(row: _Row, score: float, state: _State) -> _Row:
+    dice = state.random
+    if row.id == 0:
+        state.incumbents.append((0, _at(3), _BASELINE, _SIGMA))
+    row.val_bpb, row.delta = score, score - state.best
+    row.sealed_bpb = None if row.kind == "candidate" else score + 0.01
+    row.seconds, row.wall_seconds = 300.2, 321.0 + dice.random()
+    row.startup_seconds, row.score_seconds = 14.1, 6.3
+    row.steps, row.peak_memory_mb = dice.randint(900, 1000), dice.uniform(9_000, 12_000)
+    return row
+
+
+def _edit(row: _Row, state: _State) -> None:
+    """Change one or two constants of the incumbent."""
+    parent = state.sources[state.best_sha]
+    source, parts = parent, []
+    for name in state.random.sample(sorted(_CHANGES), state.random.choice((1, 2, 2))):
+        old = re.search(rf"^{name} = (\S+)", source, re.MULTILINE)
+        value = str(state.random.choice(_CHANGES[name]))
+        if old is not None and old[1] != value:
+            parts.append(f"{name} {old[1]} -> {value}")
+            source = re.sub(rf"^{name} = \S+", f"{name} = {value}", source, flags=re.MULTILINE)
+    row.parent_sha, row.parent_id = state.best_sha, state.best_id
+    row.source_sha = source_sha256(source)
+    state.sources.setdefault(row.source_sha, source)
+    row.diff, row.summary = _diff(parent, source), ", ".join(parts)
+    row.log_prob = -state.random.uniform(2, 9)
+    row.why = f"sampled, {len(parts)} sites (probability {math.exp(row.log_prob):.2g})"
+    row.policy, row.proposal_number = "ppo", state.proposals
+    state.proposals += 1
+
+
+@cache
+def _diff(parent: str, source: str) -> str:
+    return unified_diff(parent, source)
+
+
+def _begun(row: _Row) -> _Row:
+    row.status, row.reason, row.ended_at = "running", "", None
+    row.val_bpb = row.sealed_bpb = row.delta = row.seconds = row.wall_seconds = None
+    row.started_at, row.device, row.slot, row.attempt = row.created_at, "cuda:0", 0, 1
+    return row
+
+
+def _queued(number: int, state: _State) -> _Row:
+    row = _Row(number, "candidate", "queued", state.best_sha, created_at=_at(number))
+    _edit(row, state)
+    row.started_at = row.ended_at = row.device = row.slot = None
+    row.attempt = 0
+    return row
+
+
+def _write_study(db: sqlite3.Connection, seed: int, supervised: bool, running: bool) -> None:
+    settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
+    db.execute(
+        "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
+        "direction, policy, settings, state, supervised) VALUES "
+        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
+        (_at(0), seed, settings, "running" if running else "finished", int(supervised)),
+    )
+    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
+    db.execute(
+        "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
+        "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
+        (_at(0), "e" * 64, environment),
+    )
+
+
+def _write_experiments(db: sqlite3.Connection, rows: list[_Row], state: _State) -> None:
+    db.executemany("INSERT INTO sources VALUES (?, ?)", state.sources.items())
+    names = [f.name for f in fields(_Row)]
+    db.executemany(
+        f"INSERT INTO experiments ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        [astuple(row) for row in rows],
+    )
+    db.executemany(
+        "INSERT INTO incumbents (epoch_id, experiment_id, since, score, sigma) "
+        "VALUES (1, ?, ?, ?, ?)",
+        [one for one in state.incumbents if one[0] < len(rows)],
+    )
+    for row in rows:
+        if row.attempt and row.seconds:
+            db.execute("INSERT INTO curves VALUES (?, 1, ?)", (row.id, _curve(row.id, 1.0)))
+            db.execute("INSERT INTO logs VALUES (?, 1, ?)", (row.id, _LOG))
+        db.execute(
+            "INSERT INTO events (at, type, experiment_id, data) VALUES (?, 'finished', ?, '{}')",
+            (row.ended_at or row.created_at, row.id),
+        )
+
+
+def _write_present(
+    db: sqlite3.Connection, rows: list[_Row], dice: random.Random, live: int | None
+) -> None:
+    if live is not None:
+        db.execute("INSERT INTO curves VALUES (?, 1, ?)", (live, _curve(live, 0.62)))
+        db.execute(
+            "INSERT INTO live VALUES (?, 'training', ?, 0.62, 590, 4.31, 3.2)",
+            (live, _at(live + 0.05)),
+        )
+    for number in range(120):
+        busy = 0.0 if number % 40 < 3 else 0.94 + 0.05 * dice.random()
+        db.execute(
+            "INSERT INTO device_samples (at, device, utilisation, memory_mb, memory_total_mb, "
+            "power_w, temperature_c) VALUES (?, 'cuda:0', ?, ?, 81559, ?, ?)",
+            (_at(len(rows) - 1 + number / 120), busy, 10_500, 90 + 560 * busy, 38 + 25 * busy),
+        )
+    for name, data in PANELS.items():
+        db.execute("INSERT INTO panels VALUES (?, ?, ?)", (name, _at(len(rows)), json.dumps(data)))
+
+
+PANELS: dict[str, object] = {
+    "policy": {
+        "name": "ppo",
+        "metrics": {
+            "entropy": 5.21,
+            "approx_kl": 0.0043,
+            "clipfrac": 0.06,
+            "explained_variance": 0.41,
+        },
+        "value": 0.31,
+        "updates": 12,
+        "sites": [
+            ["MATRIX_LR", 0.24],
+            ["BATCH_TOKENS", 0.17],
+            ["WARMDOWN", 0.12],
+            ["DEPTH", 0.08],
+            ["EMBED_LR", 0.06],
+        ],
+    },
+    "oracle": {
+        "readings": [
+            {
+                "name": "hours",
+                "used": 0.42,
+                "stop": False,
+                "sentence": "the study has run for 4.20 of 10 hours",
+            },
+            {
+                "name": "disk",
+                "used": 0.01,
+                "stop": False,
+                "sentence": "81.2 GB of disk are free, 0.5 GB must stay free",
+            },
+        ]
+    },
+    "slots": {
+        "slots": [
+            {
+                "slot": 0,
+                "device": "cuda:0",
+                "seconds": {
+                    "training": 13890.0,
+                    "starting": 610.0,
+                    "scoring": 290.0,
+                    "waiting": 40.0,
+                },
+            }
+        ]
+    },
+}
+
+
+def _curve(number: int, until: float) -> str:
+    dice = random.Random(number)
+    points = []
+    for step in range(0, int(960 * until), 16):
+        progress = step / 960
+        loss = 3.9 + 3.7 * math.exp(-9 * progress) - 0.25 * progress + 0.02 * dice.gauss(0, 1)
+        points.append([round(progress, 4), step, round(loss, 4)])
+    return json.dumps(points)
+
+
+def _at(number: float) -> str:
+    return (_BEGAN + number * _EACH).isoformat(timespec="microseconds").replace("+00:00", "Z")
