@@ -9,16 +9,21 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 VERSION = 1
-LINE_BYTES = 1 << 16
+LINE_BYTES = 4 << 20  # a script of 1 MiB, escaped
 _PATH_BYTES = 100  # the kernel allows 107
+
+
+def one_line(text: str) -> str:
+    """A person's note without line ends and control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class Command(BaseModel):
@@ -27,8 +32,13 @@ class Command(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
-    command: Literal["ping", "pause", "resume", "stop"]
-    after_current: bool = False
+    command: Literal[
+        "ping", "pause", "resume", "stop", "supervise", "unsupervise", "approve", "veto", "amend"
+    ]
+    after_current: bool = False  # stop: let the running experiments finish
+    experiment_id: int | None = None  # approve, veto, amend
+    note: Annotated[str, Field(max_length=2000), AfterValidator(one_line)] = ""  # approve, veto
+    source: Annotated[str, Field(max_length=1 << 20)] = ""  # amend: the whole script
 
 
 class Reply(BaseModel):

@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import asdict
 from statistics import fmean
 
+from anyio import to_thread
+
 from engine.acceptance import judge, worth_confirming
 from engine.drift import Drift
 from engine.events import Announce, EngineEvent
@@ -62,6 +64,10 @@ class Decisions:
         sentence = f"#{queued.id} proposed: {queued.summary}"
         data = {"id": queued.id, "edit": queued.summary, "why": queued.why}
         self._announce(EngineEvent("proposed", sentence, data))
+
+    async def insight(self) -> dict[str, object]:
+        """What the policy says of itself, for people."""
+        return await to_thread.run_sync(self._researcher.insight)
 
     async def watch(self) -> bool:
         """Queue another run of the incumbent if one is due; whether it was."""

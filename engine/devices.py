@@ -116,7 +116,7 @@ def choose_slots(wanted: str, threads: int, memory_gb: float | None) -> tuple[Sl
     """
     names, cuda = _names(wanted)
     if memory_gb is None:
-        memory = int(_machine_memory() * _MEMORY_SHARE / len(names))
+        memory = int(machine_memory() * _MEMORY_SHARE / len(names))
     else:
         memory = int(memory_gb * 2**30)
     slots = tuple(Slot(number, name, threads, memory) for number, name in enumerate(names))
@@ -225,7 +225,7 @@ def _cpu_model() -> str:
     return found[1].strip() if found else "CPU"
 
 
-def _machine_memory() -> int:
+def machine_memory() -> int:
     """Bytes of memory that this process may use: the machine's, or its control group's."""
     total = int(psutil.virtual_memory().total)
     try:

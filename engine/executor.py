@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from env.clock import ClockKind
+from state.present import Phase
 from state.records import Process
 
 TrialStatus = Literal["scored", "crash", "timeout", "oom", "invalid", "interrupted"]
@@ -117,7 +118,7 @@ class Listener:
     """
 
     on_process: Callable[[Process], Awaitable[None]] = _ignore
-    on_phase: Callable[[str], None] = lambda phase: None
+    on_phase: Callable[[Phase], None] = lambda phase: None
     on_report: Callable[[CurvePoint], None] = lambda point: None
 
 

@@ -11,13 +11,12 @@ import anyio
 import anyio.abc
 
 from engine import messages, orders
+from engine.curve import LossCurve
 from engine.executor import CurvePoint, Listener, TrialRequest, TrialResult, TrialStatus
 from engine.faults import fault_point
 from engine.supervised import SupervisorError, supervise
 from env.manifest import Environment
 from env.sandbox import Sandbox
-
-CURVE_POINTS = 2048
 
 
 class LocalJob:
@@ -79,30 +78,6 @@ class _Heard:
     saved: messages.Saved | None = None
 
 
-class _Curve:
-    """A loss curve, thinned evenly when it grows long; its last point is always there."""
-
-    def __init__(self) -> None:
-        self._kept: list[CurvePoint] = []
-        self._last: CurvePoint | None = None
-        self._stride = 1
-        self._seen = 0
-
-    def add(self, point: CurvePoint) -> None:
-        self._last = point
-        if self._seen % self._stride == 0:
-            self._kept.append(point)
-        self._seen += 1
-        if len(self._kept) >= CURVE_POINTS:
-            del self._kept[1::2]
-            self._stride *= 2
-
-    def points(self) -> tuple[CurvePoint, ...]:
-        last = self._last
-        missing = last is not None and (not self._kept or self._kept[-1] is not last)
-        return (*self._kept, last) if missing and last is not None else tuple(self._kept)
-
-
 class _Trial:
     def __init__(
         self,
@@ -117,7 +92,7 @@ class _Trial:
         self._environment = environment
         self._sandbox = confined
         self._scratch = scratch
-        self._curve = _Curve()
+        self._curve = LossCurve()
         self._heard = _Heard()
 
     async def run(self) -> TrialResult:

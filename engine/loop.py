@@ -7,7 +7,7 @@ be followed by another that goes on exactly where it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import anyio
@@ -27,6 +27,9 @@ from engine.executor import (
 )
 from engine.facts import ENGINE_STARTED, FactReader
 from engine.faults import fault_point
+from engine.publisher import Publisher
+from engine.review import ReviewDesk
+from state.present import Phase
 from state.records import Experiment, Process
 from state.store import Store
 
@@ -56,6 +59,8 @@ class Engine:
         criteria: Sequence[oracle.Criterion],
         facts: FactReader,
         announce: Announce,
+        desk: ReviewDesk,
+        publisher: Publisher,
     ) -> None:
         self._store = store
         self._decisions = decisions
@@ -65,6 +70,8 @@ class Engine:
         self._criteria = criteria
         self._facts = facts
         self._announce = announce
+        self._desk = desk
+        self._publisher = publisher
         self._lock = anyio.Lock()
         self._changed = anyio.Event()
         self._jobs: dict[int, Job] = {}
@@ -88,6 +95,31 @@ class Engine:
             self._announce(EngineEvent("resumed", "Resumed."))
             self._notify()
 
+    async def supervise(self, supervised: bool) -> None:
+        """From now on candidates wait for a person before they run, or do not."""
+        async with self._lock:
+            await self._desk.supervise(supervised)
+        self._notify()
+
+    async def approve(self, experiment_id: int, note: str = "") -> None:
+        """Let a candidate run. Raises review.Refused."""
+        async with self._lock:
+            await self._desk.approve(experiment_id, note)
+        self._notify()
+
+    async def veto(self, experiment_id: int, note: str = "") -> None:
+        """End a candidate before it runs. Raises review.Refused."""
+        async with self._lock:
+            await self._desk.veto(experiment_id, note)
+            self._publisher.show("policy", await self._decisions.insight())
+        self._notify()
+
+    async def amend(self, experiment_id: int, source: str) -> None:
+        """Replace a candidate's source by a person's. Raises review.Refused."""
+        async with self._lock:
+            await self._desk.amend(experiment_id, source)
+        self._notify()
+
     def stop(self, reason: str, after_current: bool = False, criterion: str = "") -> None:
         """End the run. What runs is interrupted, or finished first with `after_current`."""
         self._end("stopped", reason, criterion)
@@ -110,6 +142,8 @@ class Engine:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._consult_oracle, name="oracle")
+                tasks.start_soon(self._publisher.run, name="publisher")
+                tasks.start_soon(self._fill_desk, name="review")
                 async with anyio.create_task_group() as workers:
                     for slot in self._slots:
                         workers.start_soon(self._work, slot, name=f"slot {slot}")
@@ -127,6 +161,10 @@ class Engine:
         """The termination oracle, beside everything else: it wakes slots that wait."""
         while True:
             await anyio.sleep(ORACLE_SECONDS)
+            async with self._lock:
+                expired = await self._desk.expire()
+            if expired:
+                self._notify()
             reading = await self._stop_sign()
             if reading is not None and reading.name == "disk":
                 # Outcomes could no longer be written: give up what runs while that can be said.
@@ -135,11 +173,40 @@ class Engine:
                 self._notify()
 
     async def _stop_sign(self) -> oracle.Reading | None:
-        return oracle.verdict(oracle.consult(self._criteria, await self._facts.read()))
+        readings = oracle.consult(self._criteria, await self._facts.read())
+        self._publisher.show("oracle", {"readings": [asdict(reading) for reading in readings]})
+        return oracle.verdict(readings)
+
+    async def _fill_desk(self) -> None:
+        """In a supervised study the policy proposes ahead, for a person takes time."""
+        while True:
+            changed = self._changed
+            if self._ending is None and not self._paused:
+                async with self._lock:
+                    try:
+                        while await self._may_propose_ahead():
+                            await self._propose()
+                    except policy.PolicyExhausted:
+                        pass  # the slot that finds nothing left to do ends the run
+            await changed.wait()
+
+    async def _may_propose_ahead(self) -> bool:
+        return (
+            self._desk.supervised
+            and await self._store.incumbent() is not None
+            and not await self._desk.full()
+            and await self._stop_sign() is None
+        )
+
+    async def _propose(self) -> None:
+        await self._decisions.propose()
+        if self._desk.supervised:
+            await self._desk.runnable(await self._store.queue())  # a person is asked
+        self._publisher.show("policy", await self._decisions.insight())
 
     async def _work(self, slot: Slot) -> None:
         while True:
-            experiment = await self._next()
+            experiment = await self._next(slot)
             if experiment is None:
                 return
             try:
@@ -148,17 +215,22 @@ class Engine:
                 self._taken.discard(experiment.id)
                 self._notify()
 
-    async def _next(self) -> Experiment | None:
+    async def _next(self, slot: Slot) -> Experiment | None:
         """The next experiment for a free slot; None when the run is over."""
         while self._ending is None:
             changed = self._changed
-            if not self._paused:
+            if self._paused:
+                self._publisher.doing(slot, "paused")
+            else:
+                self._publisher.doing(slot, "proposing")
                 async with self._lock:
                     experiment = await self._choose()
+                    asked = await self._desk.waiting()
                 if experiment is not None:
                     return experiment
                 if self._ending is not None:
                     return None
+                self._publisher.doing(slot, "review" if asked else "waiting")
             await changed.wait()
         return None
 
@@ -169,7 +241,7 @@ class Engine:
             if await self._decisions.measure_epoch():
                 await self._decisions.settle(reading is None)
             if reading is None or reading.drain:
-                for experiment in await self._store.queue():
+                for experiment in await self._desk.runnable(await self._store.queue()):
                     if experiment.id not in self._taken:
                         self._taken.add(experiment.id)
                         return experiment
@@ -179,11 +251,16 @@ class Engine:
             if reading is None:
                 if await self._decisions.watch():
                     continue
+                if await self._desk.full():
+                    return None  # enough wait for a person
                 try:
-                    await self._decisions.propose()
+                    await self._propose()
                     continue
                 except policy.PolicyExhausted as error:
-                    reading = oracle.Reading("policy", 1.0, True, str(error).rstrip("."))
+                    sentence = str(error).rstrip(".")
+                    reading = oracle.Reading("policy", 1.0, True, sentence, drain=True)
+            if reading.drain and await self._desk.waiting():
+                return None  # what is counted already waits for a person
             if not self._taken:  # what still runs may leave a candidate to confirm
                 full = reading.name == "disk"
                 self._end("stopped" if full else "finished", reading.sentence, reading.name)
@@ -208,10 +285,12 @@ class Engine:
         async def on_process(process: Process) -> None:
             await self._store.attach(experiment.id, process)
 
-        def on_phase(phase: str) -> None:
+        def on_phase(phase: Phase) -> None:
+            self._publisher.phase(experiment.id, slot, phase)
             self._announce(EngineEvent("phase", phase, data | {"phase": phase}))
 
         def on_report(point: CurvePoint) -> None:
+            self._publisher.report(experiment.id, point)
             report = {"progress": point.progress, "step": point.step, "loss": point.loss}
             self._announce(EngineEvent("report", "", data | report))
 
@@ -234,11 +313,14 @@ class Engine:
             result = await job.result()
         finally:
             del self._jobs[experiment.id]
+            self._publisher.ended(experiment.id)
+            self._publisher.doing(slot, "recording")
         fault_point("scored")
         # A finished trial is worth a GPU's minutes: nothing may come between it and its record.
         with anyio.CancelScope(shield=True):
             async with self._lock:
                 await self._decisions.conclude(experiment, result)
+                self._publisher.show("policy", await self._decisions.insight())
 
     def _end(self, state: Literal["finished", "stopped"], reason: str, criterion: str = "") -> None:
         if self._ending is None:

@@ -27,6 +27,7 @@ from state.store import Store
 from target.edit import Edit, describe
 
 _STATES_KEPT = 3
+AMENDED = " (amended)"
 
 
 class Researcher:
@@ -137,6 +138,24 @@ class Researcher:
         self._outstanding[experiment_id] = proposal
         fault_point("enqueued")
         return await self._store.experiment(experiment_id)
+
+    async def amend(self, experiment: Experiment, source: str) -> None:
+        """A person has changed the source of a queued candidate: it is not what was sampled."""
+        known = self._outstanding.get(experiment.id) or await self._recorded(experiment)
+        proposal = known.amended(source)
+        await self._store.amend(
+            experiment.id,
+            source,
+            diff=proposal.diff,
+            summary=f"{experiment.summary.removesuffix(AMENDED)}{AMENDED}",
+            why=proposal.why,
+        )
+        self._outstanding[experiment.id] = proposal
+        fault_point("amended")
+
+    def insight(self) -> dict[str, object]:
+        """What the policy says of itself, for people; plain values for JSON."""
+        return {} if self._policy is None else {"name": self._name, **self._policy.insight()}
 
     async def learn(self, experiment: Experiment) -> None:
         """Tell or show the policy an outcome whose record is committed, and save its state.

@@ -96,6 +96,14 @@ class Acceptance(_Table):
     drift: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # of a false drift in a study; 0: no test
 
 
+class Review(_Table):
+    """Supervised mode: a person approves or vetoes each candidate before it runs."""
+
+    supervised: bool | None = None  # none: as it was left, which is off in a new study
+    ahead: Annotated[int, Field(ge=1, le=32)] = 3  # candidates that wait at most
+    auto_approve_seconds: Positive | None = None  # approve what has waited this long; none: never
+
+
 class Settings(_Table):
     """The effective settings of a study."""
 
@@ -109,6 +117,7 @@ class Settings(_Table):
     slots: Slots = Slots()
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
+    review: Review = Review()
 
     @field_validator("data")
     @classmethod

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 import policy
 from engine import epochs, oracle
@@ -19,9 +20,12 @@ from engine.executor import Executor
 from engine.facts import FactReader
 from engine.local import LocalExecutor
 from engine.loop import Ending, Engine
+from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
+from engine.review import Refused, ReviewDesk
 from engine.settings import FILE, Settings, Target
+from engine.telemetry import DeviceSampler
 from env import manifest
 from state.folder import StudyFolder
 from state.lock import EngineLock
@@ -145,6 +149,8 @@ async def prepare_engine(
     # Options that the policy refuses are named now, not after the baseline has trained.
     policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
     researcher = await Researcher.restore(store, study.policy, study.seed, options)
+    desk = await ReviewDesk.open(store, researcher, settings.review, announce)
+    sampler = await to_thread.run_sync(DeviceSampler, conditions.slots)
     announce(_opened_event(store, settings, conditions))
     return Engine(
         store=store,
@@ -155,6 +161,8 @@ async def prepare_engine(
         criteria=oracle.criteria(settings.limits),
         facts=await FactReader.open(store),
         announce=announce,
+        desk=desk,
+        publisher=Publisher(store, conditions.slots, sampler.sample),
     )
 
 
@@ -231,6 +239,25 @@ def _handler(engine: Engine) -> Handle:
             await engine.resume()
         elif command.command == "stop":
             engine.stop("stopped by a person", after_current=command.after_current)
+        elif command.command in ("supervise", "unsupervise"):
+            await engine.supervise(command.command == "supervise")
+        elif command.command != "ping":
+            return await _review(engine, command)
         return Reply(ok=True, state=engine.state)
 
     return handle
+
+
+async def _review(engine: Engine, command: Command) -> Reply:
+    if command.experiment_id is None:
+        return Reply(ok=False, error=f"{command.command} needs the number of an experiment")
+    try:
+        if command.command == "approve":
+            await engine.approve(command.experiment_id, command.note)
+        elif command.command == "veto":
+            await engine.veto(command.experiment_id, command.note)
+        else:
+            await engine.amend(command.experiment_id, command.source)
+    except Refused as refusal:
+        return Reply(ok=False, error=str(refusal), state=engine.state)
+    return Reply(ok=True, state=engine.state)

@@ -106,6 +106,14 @@ class Policy(ABC):
     def observe(self, source: str, outcome: Outcome) -> None:  # noqa: B027
         """What became of a run that nobody asked the policy for: baseline, replicate, sentinel."""
 
+    def insight(self) -> dict[str, Any]:
+        """What it now thinks, for people: plain values for JSON, any of these keys.
+
+        `metrics` of the last update by name, `updates` so far, the critic's `value`, and `sites`:
+        pairs of a site's name and the probability that the next edit begins there, best first.
+        """
+        return {}
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Everything that the policy knows: one that loads it goes on in exactly the same way."""

@@ -189,6 +189,13 @@ class EditNetwork(nn.Module):
             context, blocked = self._follow(encoded, context, blocked, move)
         return Scores(log_prob, entropy)
 
+    def first_sites(self, encoded: Encoded) -> Tensor:
+        """The probability [B, S] that an edit begins at each site."""
+        blocked = torch.zeros_like(encoded.valid[..., 0])
+        logits = self._logits(encoded, encoded.study, blocked, 0)
+        chances: Tensor = logits.softmax(-1)[:, :-1].view(*blocked.shape, BINS).sum(-1)
+        return chances
+
     def value(self, encoded: Encoded, truth: Tensor | None = None) -> Tensor:
         """The critic's expectation [B]; `truth` [B, TRUTH_FEATURES] is what a simulator knows."""
         if truth is None:

@@ -30,6 +30,7 @@ from target.literal import Value, same
 from target.sites import Site, find_sites
 from target.source import SourceError
 
+_FAVOURITES = 8  # sites that `insight` names
 _DRAWS = 64  # samples before every edit is gone through in order
 _USUAL = 48  # experiments whose seconds are remembered
 _DISCOURAGE = 1.0  # taken off a move's score when an edit with it was no use
@@ -129,6 +130,21 @@ class PPOPolicy(SearchPolicy):
         self._board.observe(
             torch.tensor([score]), torch.tensor([_known(pooled_deviation(self._runs))])
         )
+
+    def insight(self) -> dict[str, Any]:
+        """Where the next edit would begin, the critic's value, and the last update's metrics."""
+        with single_thread(), torch.no_grad():
+            network = self._learner.network
+            encoded = network.encode(_rounded(features.observe(self._board, self._left())))
+            chances = network.first_sites(encoded)[0].tolist()
+            value = float(network.value(encoded)[0])
+        sites = sorted(zip(self._roster.rows, chances, strict=True), key=lambda site: -site[1])
+        return {
+            "metrics": self.metrics,
+            "updates": self._learner.version,
+            "value": value,
+            "sites": [[name, round(chance, 4)] for name, chance in sites[:_FAVOURITES]],
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values for JSON; tensors as text."""

@@ -27,7 +27,7 @@ from state.read import Reader
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome
 from state.store import Store
 
-EXAMPLE = Path(__file__).parent / "assets" / "schema_1.db"
+EXAMPLE = Path(__file__).parent / "assets" / "schema_2.db"
 EPOCH = NewEpoch(
     environment_digest="d", budget=20.0, clock="cpu", device_model="CPU", torch_version="2"
 )
@@ -158,7 +158,7 @@ def test_says_what_is_wrong_with_a_database(example: StudyFolder, tmp_path: Path
     db = sqlite3.connect(example.database)
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(StoreNewer, match=r"9.*1"):
+    with pytest.raises(StoreNewer, match=rf"9.*{schema.current_version()}"):
         Reader(example)
     for damage in (b"", b"x" * 5000):
         example.database.write_bytes(damage)

@@ -286,7 +286,7 @@ async def test_the_database_keeps_its_own_rules(folder: StudyFolder) -> None:
         "UPDATE experiments SET seed = 'text'",
         "UPDATE experiments SET source_sha = 'unknown'",
         "INSERT INTO study SELECT 'other', name, created_at, seed, target_name, target_kind, "
-        "metric, direction, policy, settings, state, stop_reason FROM study",
+        "metric, direction, policy, settings, state, stop_reason, supervised FROM study",
         "INSERT INTO events (at, type, data) VALUES ('x', 'x', 'not json')",
     ):
         with pytest.raises(sqlite3.IntegrityError):

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 
 from state.folder import StudyFolder
+from state.present import DeviceSample, Live, Present
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome, Process
 from state.schema import current_version
 from state.store import Store
@@ -23,7 +24,10 @@ BETTER = "DEPTH = 3\nWIDTH = 64\n"
 
 
 async def build(folder: StudyFolder) -> None:
-    """A study of five experiments: two of the baseline, a keep, a crash, one left running."""
+    """A study of five experiments: two of the baseline, a keep, a crash, one left running.
+
+    The crash was approved by a person, and the last one's present is shown.
+    """
     study = NewStudy(name="example", seed=7, target_name="train.py", policy="random", settings={})
     epoch = NewEpoch(
         environment_digest="e" * 64,
@@ -62,6 +66,8 @@ async def build(folder: StudyFolder) -> None:
                 ),
                 operation="ask",
             )
+            if number == 1:
+                await store.approve(3, by="person", note="worth a try")
             process = Process(pid=4_000_000 + number, start_time=1, boot_id="none")
             await store.start(2 + number, slot=0, device="cpu:0", process=process)
         outcome = Outcome(status="discard", val_bpb=2.31, delta=-0.11, seconds=20.0)
@@ -70,6 +76,19 @@ async def build(folder: StudyFolder) -> None:
         await store.save_policy_state("a" * 64, 3)
         crash = Outcome(status="crash", reason="ZeroDivisionError: division by zero")
         await store.finish(3, crash, log="Traceback\n", operation="tell")
+        live = Live(
+            experiment_id=4,
+            phase="training",
+            phase_since="2026-11-25T22:00:00.000000Z",
+            progress=0.5,
+            step=45,
+            loss=4.5,
+            steps_per_second=4.5,
+        )
+        sample = DeviceSample(at="2026-11-25T22:00:10.000000Z", device="cpu", utilisation=0.5)
+        panels = {"oracle": {"readings": []}}
+        curves = {4: [(0.0, 1, 7.6), (0.5, 45, 4.5)]}
+        await store.publish(Present(live=[live], curves=curves, samples=[sample], panels=panels))
 
 
 def main() -> None:
