@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.decisions import trial_seed
+from engine.faults import fault_point
 from state.records import Epoch, Experiment, NewEpoch, NewExperiment, Outcome
 from state.store import Store
 
@@ -39,16 +40,16 @@ async def enter(
     if not epochs or changes or rebaseline or baseline_failed:
         await _give_up_waiting(store)
         await store.add_epoch(conditions)
+        fault_point("epoch-begun")
     await _queue_measurements(store, target, replicates, seed, limit)
 
 
 async def baseline_source(store: Store) -> str:
-    """The target as given, in the current epoch."""
-    epoch = (await store.epochs())[-1]
-    for experiment in await store.experiments():
-        if experiment.epoch_id == epoch.id and experiment.kind == "baseline":
+    """The target as given: that of the last epoch that has got as far as its baseline."""
+    for experiment in reversed(await store.experiments()):
+        if experiment.kind == "baseline":
             return await store.source(experiment.source_sha)
-    raise LookupError("the epoch has no baseline")
+    raise LookupError("the study has no baseline")
 
 
 def _changes(old: Epoch, new: NewEpoch) -> Iterator[str]:

@@ -11,8 +11,12 @@ import signal
 from collections import Counter
 
 POINTS = (
+    "epoch-begun",  # the epoch is in the database; its baseline is not
     "asked",  # the policy has proposed; nothing is written
     "enqueued",  # the experiment is in the database
+    "review-requested",  # a person is asked about it
+    "amended",  # a person's source has replaced it
+    "vetoed",  # a person's veto is committed; the policy has not been told
     "before-start",
     "started",  # its status is running
     "spawned",  # its supervisor has the order

@@ -168,10 +168,9 @@ async def prepare_engine(
 
 async def _current_target(store: Store, settings: Settings) -> str:
     """The study's own copy of its target; the file as it is now, if its baseline never worked."""
-    if not await store.epochs():
-        return read_target(settings.target)
     experiments = await store.experiments()
-    if all(e.val_bpb is None for e in experiments) and any(e.ended for e in experiments):
+    unscored = all(e.val_bpb is None for e in experiments)
+    if not experiments or (unscored and any(e.ended for e in experiments)):
         return read_target(settings.target)
     return await epochs.baseline_source(store)
 

@@ -16,6 +16,7 @@ import pytest
 from engine.faults import POINTS
 from state.folder import StudyFolder
 from state.read import Reader
+from state.watch import Watcher
 
 SCRIPT = Path(__file__).with_name("toy_study.py")
 LIMIT = 16
@@ -23,6 +24,8 @@ LIMIT = 16
 OF_TRIALS = {"spawned", "training", "reported", "trained", "scoring"}
 
 OF_DRIFTS = {"watched", "drifted"}  # see test_sentinels.py
+OF_REVIEWS = {"review-requested", "amended", "vetoed"}
+ELSEWHERE = OF_TRIALS | OF_DRIFTS | OF_REVIEWS
 
 
 def start(
@@ -49,12 +52,12 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[list[object]
     return finish(tmp_path_factory.mktemp("whole") / "study")
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point not in OF_TRIALS | OF_DRIFTS])
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in ELSEWHERE])
 def test_killed_at_a_fault_point_it_goes_on_exactly(
     point: str, tmp_path: Path, uninterrupted: list[list[object]]
 ) -> None:
     folder = tmp_path / "study"
-    count = 1 if point in ("finishing", "settled") else 2
+    count = 1 if point in ("epoch-begun", "finishing", "settled") else 2
     killed = start(folder, f"{point}:{count}")
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL, f"the fault point {point} was never reached"
@@ -100,6 +103,29 @@ def test_killed_with_several_slots_it_equals_a_replay_of_its_record(tmp_path: Pa
     rows = finish(folder, slots=3)
     assert [row[0] for row in rows] == list(range(LIMIT))
     check_record(folder)
+
+
+@pytest.mark.parametrize("point", sorted(OF_REVIEWS))
+def test_killed_amid_a_review_no_verdict_is_lost_or_given_twice(
+    point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_REVIEWED", "1")
+    folder = tmp_path / "study"
+    killed = start(folder, f"{point}:2")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, f"the fault point {point} was never reached"
+    finish(folder)
+    check_record(folder)
+    with Watcher(StudyFolder(folder)) as watcher:
+        reviews = {review.experiment_id: review for review in watcher.reviews(pending=False)}
+        candidates = watcher.history(kind="candidate")
+    assert len(candidates) > 3
+    for e in candidates:
+        assert e.proposal_number is not None
+        review = reviews[e.id]
+        assert review.decided_by == "person"
+        assert (review.verdict == "veto") == (e.status == "veto") == (e.proposal_number % 3 == 0)
+        assert (review.proposed_sha is not None) == (e.proposal_number % 3 == 1)
 
 
 def kill_at_random(folder: Path, times: int, seed: int) -> int:

@@ -19,8 +19,9 @@ from engine.conditions import Conditions
 from engine.events import EngineEvent
 from engine.executor import Budget, CurvePoint, Slot, TrialRequest, TrialResult
 from engine.in_process import InProcessExecutor
+from engine.loop import Engine
 from engine.recovery import recover
-from engine.settings import Settings, validate
+from engine.settings import Settings, Target, validate
 from engine.study import prepare_engine
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -47,6 +48,8 @@ def train(model, run):
 
 # With this variable no edit is a gain, and from that experiment on the machine scores lower.
 DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
+# With this one a person reviews every candidate: vetoes, amends and approves in turn.
+REVIEWED = bool(os.environ.get("TOY_REVIEWED"))
 
 ENVIRONMENT = Environment(
     path=Path("/nowhere"),
@@ -97,8 +100,27 @@ def settings(limit: int, policy: str = "local") -> Settings:
     """The study's settings."""
     limits = {"max_experiments": limit, "min_disk_gb": 0}
     acceptance = {"sentinel_every": 3} if DRIFT else {}
+    review = {"supervised": True} if REVIEWED else {}
     tables = {"policy": {"name": policy}, "limits": limits, "acceptance": acceptance}
+    tables["review"] = review
     return validate({"seed": 5} | tables)
+
+
+async def review(engine: Engine, store: Store) -> None:
+    """A person who answers at once, and always in the same way."""
+    while True:
+        for number, asked in (await store.reviews()).items():
+            if asked.verdict != "pending":
+                continue
+            candidate = await store.experiment(number)
+            if (candidate.proposal_number or 0) % 3 == 0:
+                await engine.veto(number, "every third one")
+                continue
+            if (candidate.proposal_number or 0) % 3 == 1:
+                source = await store.source(candidate.source_sha)
+                await engine.amend(number, f"{source.rstrip()}\n# {number}\n")
+            await engine.approve(number)
+        await anyio.sleep(0.01)
 
 
 async def run(
@@ -111,6 +133,9 @@ async def run(
 ) -> None:
     """Run or continue the study."""
     chosen = settings(limit, policy)
+    target = folder.path.with_suffix(".py")
+    target.write_text(TARGET)
+    chosen = chosen.model_copy(update={"target": Target(path=str(target))})
     new = None if folder.exists else TARGET
     study = NewStudy(
         name="toy", seed=5, target_name="train.py", policy=policy, settings=chosen.model_dump()
@@ -130,7 +155,11 @@ async def run(
         await recover(store, say)
         executor = InProcessExecutor(trial)
         engine = await prepare_engine(store, chosen, conditions, executor, say, new, rebaseline)
-        await engine.run()
+        async with anyio.create_task_group() as tasks:
+            if REVIEWED:
+                tasks.start_soon(review, engine, store)
+            await engine.run()
+            tasks.cancel_scope.cancel()
         for e in await store.experiments():
             row = [e.id, e.kind, e.parent_id, e.subject_id, e.source_sha, e.seed, e.status]
             print(json.dumps([*row, e.reason, e.val_bpb, e.delta, e.summary, e.proposal_number]))
