@@ -16,9 +16,10 @@ from typing import Annotated
 
 import typer
 
-from arl_tui.commands import bench, control, reading, running, setup
-from arl_tui.exits import Exit, code_of
+from arl_tui.commands import bench, control, reading, running, setup, viewing
+from arl_tui.exits import CommandError, Exit, code_of
 from arl_tui.output import OutputClosed, emit, narrate
+from state.folder import find_folder
 
 app = typer.Typer(
     name="arl-tui",
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (running, control, reading, setup, bench):
+for group in (viewing, running, control, reading, setup, bench):
     group.register(app)
 
 
@@ -36,16 +37,30 @@ for group in (running, control, reading, setup, bench):
 def _arl_tui(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
+    study: reading.Study = None,
+    supervised: running.Supervised = None,
+    low_bandwidth: viewing.LowBandwidth = False,
+) -> int:
     if version:
         from importlib.metadata import version as installed_version
 
         emit(f"arl-tui {installed_version('arl-tui')}\n")
-    elif context.invoked_subcommand is None:
+        raise typer.Exit
+    if context.invoked_subcommand is not None:
+        if study is not None or supervised is not None or low_bandwidth:
+            name = context.invoked_subcommand
+            raise CommandError(f"Options of `{name}` go behind it: `arl-tui {name} --help`.")
+        return Exit.OK
+    if not viewing.is_terminal():
         emit(context.get_help() + "\n")
-    else:
-        return
-    raise typer.Exit
+        raise typer.Exit
+    return viewing.open_study(
+        find_folder(study),
+        {"review": {"supervised": supervised}},
+        [] if supervised is None else ["--supervised" if supervised else "--unsupervised"],
+        wait=study is None and not viewing.has_settings_file(),
+        low_bandwidth=low_bandwidth,
+    )
 
 
 def main() -> None:

@@ -96,13 +96,13 @@ async def establish(
         environment = manifest.load(known)
     else:
         environment = await preparation.prepare(settings.data, show)
-    return Conditions(slots, budget_for(settings, slots), environment, confined)
+    return Conditions(slots, budget_for(settings, slots[0].device), environment, confined)
 
 
-def budget_for(settings: Settings, slots: tuple[Slot, ...]) -> Budget:
+def budget_for(settings: Settings, device: str) -> Budget:
     """The budget asked for, or the device's default."""
     table = settings.budget
-    on_cpu = slots[0].device == "cpu"
+    on_cpu = device == "cpu"
     return Budget(
         seconds=table.seconds or (CPU_SECONDS if on_cpu else GPU_SECONDS),
         clock=table.clock or ("cpu" if on_cpu else "wall"),

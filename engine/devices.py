@@ -161,7 +161,7 @@ def usable_inside(slot: Slot, confined: Sandbox) -> Slot:
 def device_model(slots: tuple[Slot, ...]) -> str:
     """The model of the slots' device: part of what makes scores comparable."""
     if slots[0].device == "cpu":
-        return _cpu_model()
+        return cpu_model()
     return probe_cuda().names[int(slots[0].device.partition(":")[2])]
 
 
@@ -216,7 +216,8 @@ def _cuda_names(names: list[str]) -> tuple[list[str], Cuda]:
     return names, cuda
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The name of this machine's processor."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -104,6 +104,12 @@ class Review(_Table):
     auto_approve_seconds: Positive | None = None  # approve what has waited this long; none: never
 
 
+class Tui(_Table):
+    """How the screen behaves; no study depends on it."""
+
+    low_bandwidth: bool = False  # look every 2 s, and animate nothing
+
+
 class Settings(_Table):
     """The effective settings of a study."""
 
@@ -118,6 +124,8 @@ class Settings(_Table):
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
     review: Review = Review()
+    tui: Tui = Tui()
+    keys: dict[str, str] = Field(default_factory=dict)  # a binding's id: its keys, by commas
 
     @field_validator("data")
     @classmethod

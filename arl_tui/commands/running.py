@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from arl_tui.commands.reading import AsJson, Study
+from arl_tui.commands.viewing import LowBandwidth, is_terminal, open_study, refuse_taken
 from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit, emit_json, narrate
 from state.folder import StudyFolder, find_folder
 from state.read import Reader
 
-if TYPE_CHECKING:
-    from engine.settings import Settings
-
 Headless = Annotated[bool, typer.Option("--headless", help="Run in this process, as lines.")]
+Supervised = Annotated[
+    bool | None,
+    typer.Option("--supervised/--unsupervised", help="A person approves each edit, or nobody."),
+]
 Target = Annotated[str | None, typer.Option(metavar="FILE", help="The script to edit.")]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="Who proposes edits.")]
 BudgetSeconds = Annotated[
@@ -63,10 +65,15 @@ def run(
     rebaseline: Annotated[
         bool, typer.Option("--rebaseline", help="Measure baseline and incumbent anew.")
     ] = False,
+    supervised: Supervised = None,
+    low_bandwidth: LowBandwidth = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run the study, or go on with it, until the termination oracle ends it."""
-    del headless  # the engine always runs in this process; viewers attach to it
+    """Run the study, or go on with it, until the termination oracle ends it.
+
+    On a terminal the engine runs by itself and the screen shows it; with --headless, or where
+    there is no terminal, it runs in this process and prints lines.
+    """
     asked = {
         "seed": seed,
         "target": {"path": target},
@@ -75,8 +82,30 @@ def run(
         "limits": {"max_experiments": max_experiments, "max_hours": max_hours},
         "slots": {"devices": slots},
         "data": {"dir": data, "hub": hub},
+        "review": {"supervised": supervised},
     }
-    return _run(find_folder(study), asked, rebaseline, as_json)
+    folder = find_folder(study)
+    if headless or as_json or not is_terminal():
+        return _run(folder, asked, rebaseline, as_json)
+    refuse_taken(folder)
+    options = {
+        "--target": target,
+        "--policy": policy,
+        "--budget": budget,
+        "--clock": clock,
+        "--max-experiments": max_experiments,
+        "--max-hours": max_hours,
+        "--seed": seed,
+        "--slots": slots,
+        "--data": data,
+        "--hub": hub,
+    }
+    words = [
+        word for name, value in options.items() if value is not None for word in (name, str(value))
+    ]
+    words += ["--rebaseline"] if rebaseline else []
+    words += [] if supervised is None else ["--supervised" if supervised else "--unsupervised"]
+    return open_study(folder, asked, words, wait=False, low_bandwidth=low_bandwidth)
 
 
 def demo(as_json: AsJson = False) -> int:
@@ -107,9 +136,9 @@ def attempt(
 
     with told():
         from arl_tui.headless import Headless as Printer
+        from arl_tui.layers import settings_here
         from engine.attempt import run_attempt
         from engine.events import EngineEvent
-        from engine.settings import validate
         from target import source
 
         asked = {
@@ -118,7 +147,7 @@ def attempt(
             "slots": {"devices": slots},
             "data": {"dir": data, "hub": hub},
         }
-        settings = validate(_layers({}, asked), _origin())
+        settings = settings_here(asked)
         text = source.read(file.expanduser())
         with Printer(as_json=False) as printer:
 
@@ -154,9 +183,10 @@ def _run(folder: StudyFolder, asked: Mapping[str, Any], rebaseline: bool, as_jso
 
     with told():
         from arl_tui.headless import Headless as Printer
+        from arl_tui.layers import settings_of
         from engine.study import run_study
 
-        settings = _settings(folder, asked)
+        settings = settings_of(folder, asked)
         with Printer(as_json) as printer:
             ending, received = _blocking(
                 partial(run_study, folder, settings, printer.announce, rebaseline=rebaseline)
@@ -166,44 +196,6 @@ def _run(folder: StudyFolder, asked: Mapping[str, Any], rebaseline: bool, as_jso
     if ending.criterion == "disk":
         raise CommandError(f"Stopped: {ending.reason}.", Exit.DISK_FULL)
     return Exit.OK
-
-
-def _settings(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
-    """The effective settings: the study's own, then arl.toml, then the command line."""
-    from engine.settings import merge, validate
-
-    recorded: Mapping[str, Any] = {}
-    if folder.exists:
-        with Reader(folder) as reader:
-            recorded = reader.status().study.settings
-    # Limits belong to a run, not to the study: what was meant for last night ends with it.
-    recorded = {key: value for key, value in recorded.items() if key != "limits"}
-    settings = validate(_layers(recorded, asked), _origin())
-    if recorded:
-        before = validate(merge(recorded), "the study's settings")
-        for name, old, new in (
-            ("seed", before.seed, settings.seed),
-            ("policy", before.policy.name, settings.policy.name),
-        ):
-            if old != new:
-                raise CommandError(
-                    f"This study was begun with {name} {old}, not {new}: "
-                    "go on without that option, or start another study with --study."
-                )
-    return settings
-
-
-def _layers(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    from engine.settings import FILE, load_file, merge
-
-    path = Path(FILE)
-    return merge(recorded, load_file(path) if path.exists() else {}, asked)
-
-
-def _origin() -> str:
-    from engine.settings import FILE
-
-    return f"{FILE} or the command line" if Path(FILE).exists() else "the command line"
 
 
 def _blocking(main: Any) -> Any:

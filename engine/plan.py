@@ -1,0 +1,58 @@
+"""What a run of a study would be, in words, before anything is started or made."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from engine.conditions import budget_for
+from engine.devices import cpu_model, nvidia_present
+from engine.settings import Limits, Settings
+from state.watch import Brief
+
+_AROUND = {"wall": 40.0, "cpu": 15.0}  # seconds beside training, while none have been measured
+
+
+def plan(settings: Settings, done: Sequence[Brief]) -> list[tuple[str, str]]:
+    """Names and values, for people; `done` are the study's experiments so far."""
+    target, data = settings.target.path, settings.data
+    where = data.dir or data.hub or "the embedded text (SymPy's sources)"
+    wanted = settings.slots.devices.replace(" ", "")
+    on_cpu = not nvidia_present() if wanted == "auto" else wanted.startswith("cpu")
+    device = f"{wanted} ({cpu_model()})" if on_cpu else wanted
+    if wanted == "auto":
+        device = cpu_model() if on_cpu else "every NVIDIA GPU of this machine"
+    budget = budget_for(settings, "cpu" if on_cpu else "cuda")
+    unit = "batches" if budget.clock == "steps" else f"s of {budget.clock} time"
+    return [
+        ("target", target or "the shipped train.py"),
+        ("data", f"{where}, vocabulary {data.vocab_size:,}, rows of {data.seq_len} tokens"),
+        ("device", device),
+        ("budget", f"{budget.seconds:g} {unit} for each experiment"),
+        ("expected", _expected(budget.seconds, budget.clock, done)),
+        ("policy", settings.policy.name),
+        ("until", _until(settings.limits)),
+    ]
+
+
+def _expected(seconds: float, clock: str, done: Sequence[Brief]) -> str:
+    measured = [duration for brief in done[-50:] if (duration := brief.duration) and brief.val_bpb]
+    if measured:
+        return f"about {_long(statistics.median(measured))} per experiment, as so far"
+    if clock == "steps":
+        return "unknown until the baseline has run"
+    total = seconds + _AROUND[clock]
+    return f"about {_long(total)} per experiment with start-up and scoring, on an idle machine"
+
+
+def _until(limits: Limits) -> str:
+    wanted = [
+        f"{limits.max_experiments} experiments" if limits.max_experiments else "",
+        f"{limits.max_after_baseline} more than the baseline" if limits.max_after_baseline else "",
+        f"{limits.max_hours:g} hours" if limits.max_hours else "",
+    ]
+    return " or ".join(filter(None, wanted)) or "you stop it: no limit is set"
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
