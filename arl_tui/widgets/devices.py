@@ -69,7 +69,7 @@ def device_lines(samples: Sequence[DeviceSample], width: int) -> list[Text]:
         lines.append(_line("power", drawn, top, room, f"{last.power_w:.0f} W"))
     if last.temperature_c is not None:
         heat = [s.temperature_c for s in samples]
-        lines.append(_line("heat", heat, _HOTTEST, room, f"{last.temperature_c:.0f} °C"))
+        lines.append(_line("temp", heat, _HOTTEST, room, f"{last.temperature_c:.0f} °C"))
     return lines
 
 

@@ -39,13 +39,16 @@ class LossCurve(Plot):
         self._caption = f"{_DOT}{_DOT} {reference_name}" if reference else ""
         x, y = _arrays(points, budget)
         best_x, best_y = _arrays(reference, budget)
+        window = loss_window([*y.tolist(), *best_y.tolist()])
+        seen = best_y <= window[1]
+        best_x, best_y = best_x[seen], best_y[seen]
         shapes: list[DataSet] = [
             Marks(x=best_x, y=best_y, marker=_DOT, marker_style=_REFERENCE, hires_mode=None),
             line(x, y, _LOSS),
         ]
         self.corner = "steps" if clock == "steps" else "seconds"
         self.draw(shapes)
-        self.view((0.0, budget), loss_window([*y.tolist(), *best_y.tolist()]))
+        self.view((0.0, budget), window)
 
     def _draw_over(self) -> None:
         right = self.canvas.size.width - 2

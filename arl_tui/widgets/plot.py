@@ -6,6 +6,7 @@ With NO_COLOR, Textual 8.2.8 passes every segment through its `Monochrome` filte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ Ints = NDArray[np.int64]
 ABOVE, BELOW = "▴", "▾"  # of what lies beyond the view
 # textual-plot frames the scale with heavy lines; a light axis at the left and below is enough.
 _LIGHT = str.maketrans("┃┫┗┣━┳┛", "│┤└└─┬ ")
+_ON_TOP = 1 << 30  # more than any number of marks
 _SMALLEST = 5  # columns or rows of a canvas below which nothing can be told
 
 
@@ -33,8 +35,11 @@ _SMALLEST = 5  # columns or rows of a canvas below which nothing can be told
 class Marks(ScatterPlot):
     """Points at most one to a cell. Those above or below the view are on its edge.
 
-    A point whose y is NaN has no place on the scale: it is in the row above the scale.
+    A point whose y is NaN has no place on the scale: it is in the row above the scale. Where
+    several are in one of its cells, the most frequent mark is seen, or one that is `on_top`.
     """
+
+    on_top: bool = False
 
 
 @dataclass
@@ -79,7 +84,7 @@ class Plot(PlotWidget, inherit_bindings=False):
         super().__init__(id=id, allow_pan_and_zoom=interactive, invert_mouse_wheel=True)
         self.can_focus = interactive
         self.zoomed = False
-        self._rail: list[tuple[int, str, str]] = []  # column, mark and style of what has no y
+        self._rail: dict[int, tuple[int, str, str]] = {}  # weight, mark and style by column
         self.corner = ""
         """What the numbers along the x axis are; it stands left of them."""
 
@@ -147,7 +152,7 @@ class Plot(PlotWidget, inherit_bindings=False):
         with self.canvas.batch_refresh():
             super()._render_plot()
             self._lighten()
-            for column, glyph, style in self._rail:
+            for column, (_, glyph, style) in self._rail.items():
                 self.canvas.set_pixel(column, 0, glyph, style)
             self._draw_over()
 
@@ -186,20 +191,23 @@ class Plot(PlotWidget, inherit_bindings=False):
         if not isinstance(dataset, Marks):
             super()._render_scatter_plot(dataset)
             return
-        area, style = self._scale_rectangle, dataset.marker_style
+        canvas, area, style = self.canvas, self._scale_rectangle, dataset.marker_style
         columns = self.columns_of(dataset.x)
         inside = (columns >= area.x) & (columns < area.right)
         columns, y = columns[inside], dataset.y[inside]
         without = np.isnan(y)
-        self._rail += [(column, dataset.marker, style) for column in columns[without].tolist()]
+        for column, times in Counter(columns[without].tolist()).items():
+            weight = _ON_TOP if dataset.on_top else times
+            if weight >= self._rail.get(column, (0,))[0]:
+                self._rail[column] = weight, dataset.marker, style
         columns, rows = columns[~without], self.rows_of(y[~without])
         for column, row in np.unique(np.stack([columns, rows], axis=1), axis=0).tolist():
             if row < area.y:
-                self.canvas.set_pixel(column, area.y, ABOVE, style)
+                canvas.set_pixel(column, area.y, ABOVE, style)
             elif row >= area.bottom:
-                self.canvas.set_pixel(column, area.bottom - 1, BELOW, style)
+                canvas.set_pixel(column, area.bottom - 1, BELOW, style)
             else:
-                self.canvas.set_pixel(column, row, dataset.marker, style)
+                canvas.set_pixel(column, row, dataset.marker, style)
 
     def _render_line_plot(self, dataset: LinePlot) -> None:
         area, style = self._scale_rectangle, dataset.line_style

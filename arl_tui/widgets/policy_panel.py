@@ -18,7 +18,7 @@ _NAMES = {  # cleanrl's names, in words, with a form for the number
     "clipfrac": ("clipped", "{:.1%}"),
     "explained_variance": ("explained", "{:.1%}"),
 }
-_FIELD = 20  # columns of a name and its number
+_FIELD = 21  # columns of a name and its number
 _LONGEST_SITE = 24
 
 
@@ -54,7 +54,7 @@ def site_lines(sites: Sequence[tuple[str, float]], width: int) -> list[Text]:
         Text.assemble(
             (set_cell_size(name, name_width), "bold"),
             " ",
-            (bar(share / most, room), "magenta"),
+            (bar(share / most, room), "blue"),
             f"{100 * share:5.1f} %",
             no_wrap=True,
         )
@@ -77,7 +77,7 @@ def _fields(panel: Json, width: int) -> list[Text]:
         fields.append((printable(label), "-" if value is None else form.format(float(value))))
     if panel.get("value") is not None:
         fields.insert(2, ("value", f"{float(panel['value']):+.2f}"))
-    columns = max(width // _FIELD, 1)
+    columns = max((width + 1) // _FIELD, 1)  # the last one needs no gap
     lines = []
     for start in range(0, len(fields), columns):
         line = Text(no_wrap=True)

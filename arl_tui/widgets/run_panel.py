@@ -55,7 +55,7 @@ class RunPanel(Vertical, can_focus=True):
     @property
     def chosen(self) -> int | None:
         """The id of the experiment that is looked at; None when nothing runs."""
-        ids = [] if self._now is None else [one.experiment_id for one in self._now.live]
+        ids = self._ids()
         return self._chosen if self._chosen in ids else (ids[0] if ids else None)
 
     def show(self, now: Snapshot) -> None:
@@ -75,12 +75,15 @@ class RunPanel(Vertical, can_focus=True):
         self._write()
 
     def action_choose(self, step: int) -> None:
-        ids = [] if self._now is None else [one.experiment_id for one in self._now.live]
+        ids = self._ids()
         if self.chosen is not None:
             at = (ids.index(self.chosen) + step) % len(ids)
             self._chosen = ids[at]
             self._draw()
             self.post_message(self.Chosen(self._chosen))
+
+    def _ids(self) -> list[int]:
+        return [] if self._now is None else [one.experiment_id for one in running(self._now)]
 
     def on_resize(self) -> None:
         self._write()
@@ -90,9 +93,10 @@ class RunPanel(Vertical, can_focus=True):
         if now is None:
             return
         points = () if self.chosen is None else now.curves.get(self.chosen, ())
-        self.set_class(not points, "-empty")
+        nothing = not points and not self._reference
+        self.set_class(nothing, "-empty")
         epoch = now.status.epoch
-        if points and epoch is not None:
+        if not nothing and epoch is not None:
             curve = self.query_one(LossCurve)
             curve.show(points, epoch.budget, epoch.clock, self._reference, self._reference_name)
         self._write()
@@ -110,11 +114,12 @@ class RunPanel(Vertical, can_focus=True):
 
 def run_lines(now: Snapshot, chosen: int | None, at: datetime, width: int) -> list[Text]:
     """The running experiments, or why none runs."""
-    if not now.live or now.status.epoch is None:
+    runs = running(now)
+    if not runs or now.status.epoch is None:
         return [Text(idle(now), style="dim")]
     lines = []
-    for live in now.live:
-        many = len(now.live) > 1
+    many = len(runs) > 1
+    for live in runs:
         pointer = ("▸ " if live.experiment_id == chosen else "  ") if many else ""
         lines.append(
             Text(pointer, no_wrap=True).append_text(_line(now, live, at, width - len(pointer)))
@@ -125,6 +130,11 @@ def run_lines(now: Snapshot, chosen: int | None, at: datetime, width: int) -> li
             details.truncate(width, overflow="ellipsis")
             lines.append(details)
     return lines
+
+
+def running(now: Snapshot) -> list[Live]:
+    """What runs, as far as the snapshot knows the experiment: it may have begun since."""
+    return [one for one in now.live if one.experiment_id < len(now.briefs)]
 
 
 def idle(now: Snapshot) -> str:

@@ -15,11 +15,12 @@ from textual_plot.axis_formatter import NumericAxisFormatter
 from textual_plot.plot_widget import DataSet
 
 from arl_tui.feed import Snapshot
-from arl_tui.widgets.marks import COVERING, STYLE_OF_MARK
+from arl_tui.widgets.marks import COVERING, MARKS, STYLE_OF_MARK
 from arl_tui.widgets.plot import ABOVE, BELOW, Band, Level, Marks, Plot, WholeNumbers, line
 from arl_tui.widgets.scores import Axis, Scores, Stairs, scores, stairs, window
 
-_HEAD_OF_KEEPS = "◆"
+_KEEP = MARKS["keep"]
+_UNFINISHED = (MARKS["running"], MARKS["interrupted"])
 _BASELINE, _STAIRS, _NOISE = "yellow", "green", "bright_black"
 
 
@@ -160,6 +161,15 @@ class ScoreChart(Plot):
             half = (self._x_max - self._x_min) / 2
             self._x_min, self._x_max = at[0] - half, at[0] + half
 
+    def _zoom_with_keyboard(self, factor: float, zoom_x: bool = True, zoom_y: bool = True) -> None:
+        """Zoom around the picked experiment."""
+        place = self._place()
+        if place is None:
+            return
+        middle = (self._y_min + self._y_max) / 2
+        y = middle if np.isnan(place[1]) else min(max(place[1], self._y_min), self._y_max)
+        self._zoom(place[0], y, factor, zoom_x, zoom_y)
+
     def _place(self) -> tuple[float, float, str] | None:
         """Where the picked experiment is, and its mark."""
         found, picked = self._scores, self.picked
@@ -201,9 +211,9 @@ def _shapes(found: Scores, steps: Stairs, baseline: float | None, end: float) ->
         level = np.array([baseline])
         shapes.append(Level(x=level, y=level, line_style=_BASELINE, hires_mode=None))
     marks = {glyph: _marks(found, glyph) for glyph in COVERING}
-    shapes += [some for glyph, some in marks.items() if glyph != _HEAD_OF_KEEPS]
+    shapes += [some for glyph, some in marks.items() if glyph != _KEEP]
     shapes.append(line(*steps.steps(end), style=_STAIRS))
-    shapes.append(marks[_HEAD_OF_KEEPS])  # no line hides where it came from
+    shapes.append(marks[_KEEP])  # no line hides where it came from
     return shapes
 
 
@@ -215,4 +225,5 @@ def _marks(found: Scores, glyph: str) -> Marks:
         hires_mode=None,
         marker=glyph,
         marker_style=STYLE_OF_MARK[glyph],
+        on_top=glyph in _UNFINISHED,
     )

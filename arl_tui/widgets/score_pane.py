@@ -25,12 +25,13 @@ class ScorePane(Vertical):
     def __init__(self, title: str, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = title
+        self.border_subtitle = "←→ pick  ⏎ open  + - zoom  0 all"
         self._now: Snapshot | None = None
 
     def compose(self) -> ComposeResult:
         yield ScoreChart(id="chart")
         yield Static(id="empty", markup=False)
-        yield Static(_legend(), id="legend-line", markup=False)
+        yield Static(id="legend-line", markup=False)
         yield Static(id="counts", markup=False)
         yield Static(id="picked", markup=False)
 
@@ -56,6 +57,7 @@ class ScorePane(Vertical):
         if now is None or not width:
             return
         picked = self.query_one(ScoreChart).picked
+        self.query_one("#legend-line", Static).update(_legend(older(now)))
         self.query_one("#counts", Static).update(Text("\n").join(counts_lines(now, width)))
         self.query_one("#picked", Static).update(
             Text() if picked is None else picked_lines(now.briefs[picked], width)
@@ -108,8 +110,15 @@ def picked_lines(brief: Brief, width: int) -> Text:
     return Text("\n").join([first, second])
 
 
-def _legend() -> Text:
+def older(now: Snapshot) -> int:
+    """How many experiments are of earlier epochs: their scores are not comparable."""
+    epoch = now.status.epoch
+    return 0 if epoch is None else sum(brief.epoch_id != epoch.id for brief in now.briefs)
+
+
+def _legend(hidden: int) -> Text:
     return Text.assemble(
+        (f"~ {hidden} of earlier epochs not shown  " if hidden else "", "yellow"),
         ("⠒⠒", "green"),
         " incumbent  ",
         ("╌╌", "yellow"),
