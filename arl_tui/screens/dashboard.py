@@ -118,8 +118,10 @@ class Dashboard(Screen[object]):
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         for ancestor in event.widget.ancestors_with_self:
             if ancestor.id in PANES:
-                self._pane = PANES.index(ancestor.id)
-                self._mark_shown()
+                number = PANES.index(ancestor.id)
+                if number != self._pane:
+                    self._pane = number
+                    self._mark_shown()
                 return
 
     def on_pane_strip_asked(self, message: PaneStrip.Asked) -> None:

@@ -70,6 +70,11 @@ class ScoreChart(Plot):
             return None
         return self._picked if self._picked in found.ids else int(found.ids[-1])
 
+    @property
+    def seen(self) -> tuple[float, float]:
+        """The left and the right end of what is seen."""
+        return self._x_min, self._x_max
+
     def show(self, now: Snapshot) -> None:
         """Draw the study as it is now."""
         self._now = now

@@ -39,9 +39,7 @@ def study_folder(tmp_path: Path) -> Iterator[MakeStudy]:
 
 
 @pytest.fixture
-def study_app(
-    study_folder: MakeStudy, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., StudyApp]:
+def study_app(study_folder: MakeStudy, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyApp]:
     """The app on a made-up study, at a time that stands still; takes what `study_folder` takes."""
     monkeypatch.setitem(StudyApp.MODES, "dashboard", lambda: Dashboard(lambda: NOW))
     return lambda *args, **options: StudyApp(study_folder(*args, **options))
