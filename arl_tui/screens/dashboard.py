@@ -45,7 +45,7 @@ class Dashboard(Screen[object]):
 
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#chart"
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "next_pane(1)", "Pane", id="dashboard.next_pane"),
         Binding("shift+tab", "next_pane(-1)", "Last pane", id="dashboard.last_pane", show=False),
