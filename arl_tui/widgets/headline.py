@@ -1,0 +1,111 @@
+"""The line on top: how the study stands, in numbers, whatever pane is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.widgets import Static
+
+from arl_tui.feed import Snapshot
+from arl_tui.output import printable
+from arl_tui.widgets.tally import per_hour
+
+_STATES = {"running": ("▶", "bold green"), "paused": ("‖", "bold yellow")}
+_STILL = ("■", "bold")
+_LONGEST_NAME = 24
+
+
+class Headline(Static):
+    """State, best, baseline, gain, noise and speed in one line; the last to matter drops out."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self._now: Snapshot | None = None
+        self._shown: Text | None = None
+
+    def show(self, now: Snapshot) -> None:
+        """Show the study as it is now."""
+        self._now = now
+        self._write()
+
+    def on_resize(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        if self._now is None or not self.content_size.width:
+            return
+        line = headline(self._now, self.content_size.width)
+        if line != self._shown:
+            self._shown = line
+            self.update(line)
+
+
+def headline(now: Snapshot, width: int) -> Text:
+    """The line in at most so many columns."""
+    # From what must be seen to what may be left out; they stand in another order.
+    optional = [_name(now), _count(now), _long_gain(now)]
+    for spared in range(len(optional) + 1):
+        name, count, gain = [
+            part if number < len(optional) - spared else None
+            for number, part in enumerate(optional)
+        ]
+        parts = [name, _state(now), *_numbers(now, gain), count]
+        line = Text("  ").join([part for part in parts if part is not None])
+        line.no_wrap, line.overflow = True, "ellipsis"
+        if line.cell_len <= width:
+            return line
+    return line
+
+
+def _state(now: Snapshot) -> Text:
+    state = now.status.state
+    glyph, style = _STATES.get(state, _STILL)
+    return Text(f"{glyph} {state}", style=style)
+
+
+def _numbers(now: Snapshot, gain: Text | None) -> Sequence[Text]:
+    status = now.status
+    best = "-" if status.best is None else f"{status.best:.4f}"
+    parts = [
+        _field("best", best),
+        _field("baseline", "-" if status.baseline is None else f"{status.baseline:.4f}"),
+        gain or _field("gain", _percent(now)),
+        _field("sigma", "-" if status.sigma is None else f"{status.sigma:.4f}"),
+    ]
+    speed = per_hour(now.briefs)
+    parts.append(
+        Text("-/h" if speed is None else f"{speed:.0f}/h" if speed >= 10 else f"{speed:.1f}/h")
+    )
+    return parts
+
+
+def _percent(now: Snapshot) -> str:
+    best, baseline = now.status.best, now.status.baseline
+    if best is None or not baseline:
+        return "-"
+    return f"{100 * (1 - best / baseline):.1f} %"
+
+
+def _long_gain(now: Snapshot) -> Text | None:
+    best, baseline, sigma = now.status.best, now.status.baseline, now.status.sigma
+    if best is None or baseline is None:
+        return None
+    noise = f", {(baseline - best) / sigma:.0f} sigma" if sigma else ""
+    of = "" if now.status.best_id is None else f" by #{now.status.best_id}"
+    return _field("gain", f"{baseline - best:.4f} bpb ({_percent(now)}{noise}){of}")
+
+
+def _name(now: Snapshot) -> Text:
+    name = printable(now.status.study.name)
+    short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+    return Text(short, style="bold")
+
+
+def _count(now: Snapshot) -> Text:
+    many = now.status.experiments
+    return Text(f"{len(now.briefs) if now.briefs else many} experiments")
+
+
+def _field(name: str, value: str) -> Text:
+    return Text.assemble((f"{name} ", "dim"), value)

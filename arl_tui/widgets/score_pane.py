@@ -1,0 +1,136 @@
+"""The score chart with its legend, the counts, and the picked experiment in words."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from arl_tui.feed import Snapshot
+from arl_tui.output import printable
+from arl_tui.tables import STYLES
+from arl_tui.widgets.flow import flow
+from arl_tui.widgets.marks import MARKS, RERUN, STYLE_OF_MARK, mark, mark_style
+from arl_tui.widgets.plot import ABOVE
+from arl_tui.widgets.score_chart import ScoreChart
+from arl_tui.widgets.scores import BAND_SIGMAS
+from arl_tui.widgets.tally import count
+from state.watch import Brief
+
+
+class ScorePane(Vertical):
+    """Everything about the scores so far."""
+
+    def __init__(self, title: str, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.border_title = title
+        self.border_subtitle = "←→ pick  ⏎ open  + - zoom  0 all"
+        self._now: Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield ScoreChart(id="chart")
+        yield Static(id="empty", markup=False)
+        yield Static(id="legend-line", markup=False)
+        yield Static(id="counts", markup=False)
+        yield Static(id="picked", markup=False)
+
+    def show(self, now: Snapshot) -> None:
+        """Show the study as it is now."""
+        self._now = now
+        chart = self.query_one(ScoreChart)
+        chart.show(now)
+        sentence = nothing_yet(now)
+        self.set_class(bool(sentence), "-empty")
+        self.query_one("#empty", Static).update(Text(sentence, style="dim"))
+        self._write()
+
+    def on_score_chart_moved(self, message: ScoreChart.Moved) -> None:
+        message.stop()
+        self._write()
+
+    def on_resize(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        now, width = self._now, self.content_size.width
+        if now is None or not width:
+            return
+        picked = self.query_one(ScoreChart).picked
+        self.query_one("#legend-line", Static).update(_legend(older(now)))
+        self.query_one("#counts", Static).update(Text("\n").join(counts_lines(now, width)))
+        self.query_one("#picked", Static).update(
+            Text() if picked is None else picked_lines(now.briefs[picked], width)
+        )
+
+
+def nothing_yet(now: Snapshot) -> str:
+    """Why the chart is empty; an empty text when it is not."""
+    status = now.status
+    epoch = None if status.epoch is None else status.epoch.id
+    own = [brief for brief in now.briefs if brief.epoch_id == epoch and brief.status != "queued"]
+    if any(brief.val_bpb is not None or brief.status != "running" for brief in own):
+        return ""
+    if status.engine_pid is None:
+        return "Nothing has run yet, and no engine runs. Start one with `arl-tui run`."
+    if now.briefs and now.briefs[0].epoch_id != epoch:
+        return "A new epoch: the baseline trains again, because older scores are not comparable."
+    return "The baseline trains first: its score is what every candidate has to beat."
+
+
+def counts_lines(now: Snapshot, width: int) -> list[Text]:
+    """How many experiments ended how, each with its mark."""
+    return flow(
+        (
+            Text.assemble((MARKS[status], mark_style(status)), f" {number} {status}")
+            for status, number in count(now.briefs).items()
+        ),
+        width,
+    )
+
+
+def picked_lines(brief: Brief, width: int) -> Text:
+    """An experiment in two lines of at most so many columns."""
+    first = Text.assemble(
+        (f"#{brief.id} ", "bold"),
+        f"{brief.kind}  ",
+        (f"{mark(brief.status, brief.kind)} {brief.status}", STYLES.get(brief.status, "")),
+    )
+    if brief.val_bpb is not None:
+        first.append(f"  {brief.val_bpb:.4f} bpb")
+    if brief.delta is not None:
+        first.append(f"  delta {brief.delta:+.4f}")
+    if brief.wall_seconds is not None:
+        first.append(f"  {brief.wall_seconds:.0f} s")
+    summary, reason = _one_line(brief.summary), _one_line(brief.reason)
+    second = Text(": ".join(part for part in (summary, reason) if part))
+    for text in (first, second):
+        if text.cell_len > width > 1:
+            text.truncate(width, overflow="ellipsis")
+    return Text("\n").join([first, second])
+
+
+def older(now: Snapshot) -> int:
+    """How many experiments are of earlier epochs: their scores are not comparable."""
+    epoch = now.status.epoch
+    return 0 if epoch is None else sum(brief.epoch_id != epoch.id for brief in now.briefs)
+
+
+def _legend(hidden: int) -> Text:
+    return Text.assemble(
+        (f"~ {hidden} of earlier epochs not shown  " if hidden else "", "yellow"),
+        ("⠒⠒", "green"),
+        " incumbent  ",
+        ("╌╌", "yellow"),
+        " baseline  ",
+        ("░░", "bright_black"),
+        f" ±{BAND_SIGMAS:.0f} sigma  ",
+        (RERUN, STYLE_OF_MARK[RERUN]),
+        " re-run  ",
+        ABOVE,
+        " off the chart",
+    )
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
