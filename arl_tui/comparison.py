@@ -43,7 +43,6 @@ def number_lines(start: Experiment, end: Experiment) -> list[str]:
         ("", f"#{start.id}", f"#{end.id}", "change"),
         ("status", start.status, end.status, ""),
         ("val-bpb", *_pair(start.val_bpb, end.val_bpb, ".4f")),
-        ("sealed", *_pair(start.sealed_bpb, end.sealed_bpb, ".4f")),
         ("seconds", *_pair(start.seconds, end.seconds, ".1f")),
         ("steps", *_pair(start.steps, end.steps, ".0f")),
         ("memory MB", *_pair(start.peak_memory_mb, end.peak_memory_mb, ".0f")),

@@ -116,7 +116,7 @@ class CodeView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         left, top = self.scroll_offset
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if top + y >= len(self.lines):
             return Strip.blank(width, self.rich_style)
         line = self.lines[top + y]

@@ -180,7 +180,7 @@ class ExperimentTable(ScrollView, can_focus=True):
         self._scroll_to_cursor()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if y < _HEADER:
             return self._header(width)
         row = self.scroll_offset.y + y - _HEADER
@@ -230,7 +230,7 @@ class ExperimentTable(ScrollView, can_focus=True):
 
     def _columns(self) -> list[tuple[Order, int]]:
         """The columns that there is room for, and the cells of each."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         shown = [o for o in COLUMNS if o != "seconds" or width >= _ROOMY or self.order == o]
         fixed = sum(COLUMNS[order].cells + 2 for order in shown)
         return [(order, COLUMNS[order].cells or max(width - fixed + 2, 4)) for order in shown]

@@ -20,7 +20,6 @@ class Prompt(Vertical):
     ]
     DEFAULT_CSS = """
     Prompt {
-        dock: bottom;
         height: auto;
         display: none;
         background: $surface;
