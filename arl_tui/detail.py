@@ -36,7 +36,7 @@ def read_detail(reader: Reader, experiment_id: int) -> Detail:
 
 
 def head_lines(experiment: Experiment) -> list[Text]:
-    """What the experiment did and how it ended, in up to five lines."""
+    """What the experiment did and how it ended, the most important first."""
     e = experiment
     lines = [
         Text.assemble(
@@ -49,7 +49,7 @@ def head_lines(experiment: Experiment) -> list[Text]:
         lines[0].append(f"  {e.delta:+.4f}")
     if e.seconds is not None:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
-    for name, text in (("edit", e.summary), ("why", e.why), ("reason", e.reason)):
+    for name, text in (("reason", e.reason), ("edit", e.summary), ("why", e.why)):
         if text:
             lines.append(Text.assemble((f"{name:<7}", "dim"), printable(" ".join(text.split()))))
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import events
@@ -48,8 +47,8 @@ class ExperimentDetail(Vertical):
 
     DEFAULT_CSS = """
     ExperimentDetail {
-        & > #head { height: auto; max-height: 7; padding: 0 1; }
-        & > #curve-line { padding: 0 1; color: $text-muted; }
+        & > #head { height: 5; padding: 0 1; }
+        & > #curve-line { height: 1; padding: 0 1; color: $text-muted; }
         & > #curve { height: 2; margin: 0 1; }
         & > TabLine { height: 1; }
         & > ContentSwitcher { height: 1fr; }
@@ -57,8 +56,6 @@ class ExperimentDetail(Vertical):
         & #numbers { scrollbar-size-vertical: 1; }
     }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = set()
-
     tab: reactive[str] = reactive("diff", init=False)
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -78,24 +75,25 @@ class ExperimentDetail(Vertical):
                 yield Static("", classes="fields")
 
     def on_mount(self) -> None:
+        self.query_one(TabLine).show(self.tab)
         self.show(None)
 
     def show(self, detail: Detail | None) -> None:
         """Show an experiment, or that there is none."""
         self.detail = detail
-        self.set_class(detail is None, "-none")
-        self.query_one(TabLine).show(self.tab)
-        head = [] if detail is None else head_lines(detail.experiment)
-        self.query_one("#head", Static).update(Text("\n").join(head))
-        self.show_curve([] if detail is None else detail.curve)
+        head = head_lines(detail.experiment) if detail else []
+        # Heights are fixed, so that moving the cursor does not lay out the screen anew.
+        self.query_one("#head", Static).update(Text("\n").join(head), layout=False)
+        self.show_curve(detail.curve if detail else None)
         self._fill()
 
-    def show_curve(self, curve: Sequence[Point]) -> None:
+    def show_curve(self, curve: Sequence[Point] | None) -> None:
         """Show a loss curve; that of a running experiment grows."""
-        self.query_one("#curve-line", Static).update(Text(curve_line(curve)))
+        self.query_one("#curve-line", Static).update(
+            Text("" if curve is None else curve_line(curve)), layout=False
+        )
         line = self.query_one(Sparkline)
-        line.data = [loss for _, _, loss in curve if loss is not None]
-        line.display = bool(line.data)
+        line.data = [loss for _, _, loss in curve or () if loss is not None]
 
     def turn(self, tabs: int) -> None:
         """Open another tab, so many to the right."""

@@ -1,7 +1,7 @@
 """The table of experiments: a window on a list of any length.
 
-A DataTable of 10,000 rows takes seconds to fill; this one draws the rows on the screen and holds
-no others.
+A DataTable needs a second to take 10,000 rows and five to show them; this one draws the rows on
+the screen and holds no others.
 """
 
 from __future__ import annotations
