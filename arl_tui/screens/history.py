@@ -26,7 +26,7 @@ from arl_tui.widgets.experiment_detail import ExperimentDetail
 from arl_tui.widgets.experiment_table import ExperimentTable
 from arl_tui.widgets.prompt import Prompt
 from state.errors import StoreError
-from state.watch import Watcher
+from state.watch import Brief, Watcher
 
 if TYPE_CHECKING:
     from arl_tui.app import StudyApp
@@ -62,6 +62,7 @@ class History(Screen[object]):
         self._now: Snapshot | None = None
         self._searched = 0  # how many experiments the filter's texts have been looked for in
         self._wanted: int | None = None  # to be opened as soon as it is listed
+        self._loaded: Brief | None = None
         self._details = Latest(self._load)
         self._searches = Latest(self._search)
         self._writing = SourceWriting(self)
@@ -106,18 +107,14 @@ class History(Screen[object]):
         shown = self.detail.detail
         if "live" in changed and shown is not None and shown.experiment.id in now.curves:
             self.detail.show_curve(now.curves[shown.experiment.id])
+        if self._wanted is not None:
+            self._open(self._wanted)
 
     def open_experiment(self, experiment_id: int) -> None:
         """Put the cursor on an experiment and show it, even if the filter leaves it out."""
         self._wanted = experiment_id
-        self.remove_class("-comparing")
-        if self._now is None:
-            return  # the first `follow` does it
-        self.listing.update(self._now.briefs)
-        if self.listing.index(experiment_id) is None and self.listing.filter.terms:
-            self._restrict("", Filter())
-        self._list()
-        self.action_open()
+        if self._now is not None:  # else the first `follow` does it
+            self._open(experiment_id)
 
     def action_open(self) -> None:
         """Show the experiment under the cursor, and read on there."""
@@ -230,9 +227,10 @@ class History(Screen[object]):
     @on(ExperimentTable.Moved)
     def _moved(self, event: ExperimentTable.Moved) -> None:
         if event.brief is None:
+            self._loaded = None
             self.detail.show(None)
-        else:
-            self.run_worker(self._details.ask(event.brief.id))
+        elif event.brief is not self._loaded:
+            self.run_worker(self._details.ask(event.brief))
 
     @on(Prompt.Answered)
     async def _answered(self, event: Prompt.Answered) -> None:
@@ -271,11 +269,23 @@ class History(Screen[object]):
         self._restrict(text, chosen, found)
         self._list()
 
-    async def _load(self, experiment_id: int) -> None:
+    def _open(self, experiment_id: int) -> None:
+        self._wanted = None
+        self.remove_class("-comparing")
+        if self.listing.index(experiment_id) is None:
+            self._restrict("", Filter())
+            self._list()
+        row = self.listing.index(experiment_id)
+        if row is not None:
+            self.table.cursor = row
+            self.action_open()
+
+    async def _load(self, brief: Brief) -> None:
         """Show an experiment once it has been read."""
-        found = await self.read(lambda watcher: read_detail(watcher, experiment_id))
+        found = await self.read(lambda watcher: read_detail(watcher, brief.id))
         current = self.table.current
-        if found is not None and current is not None and current.id == experiment_id:
+        if found is not None and current is not None and current.id == brief.id:
+            self._loaded = brief
             self.detail.show(found)
 
     async def _compare(self, start: int, end: int, title: str) -> None:
@@ -305,11 +315,7 @@ class History(Screen[object]):
         table.epoch_id = now.status.epoch.id if now.status.epoch else None
         table.order, table.reverse = listing.order, listing.reverse
         table.empty = empty_line(now, self.filter_text)
-        row = None
-        if self._wanted is not None:
-            row, self._wanted = listing.index(self._wanted), None
-        if row is None and current is not None:
-            row = listing.index(current.id)
+        row = None if current is None else listing.index(current.id)
         table.show(listing.rows, row)
         self._title()
 

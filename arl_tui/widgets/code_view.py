@@ -77,18 +77,20 @@ class CodeView(ScrollView, can_focus=True):
         self._columns: tuple[int, int] = (0, 0)  # of the old and new numbers
         self._styles_of: dict[tuple[LineKind, Token, bool], Style] = {}
 
-    def show_text(self, text: str, read: Reading, *, empty: str) -> None:
+    def show_text(self, text: str, read: Reading, *, empty: str) -> bool:
         """Show a text from its first line on, or `empty` when there is none.
 
-        The same text again stays where it is. A large one gets its colours a moment later.
+        The same text again stays where it is, and the answer is False. A large text gets its
+        colours a moment later.
         """
         if text and text == self.text:
-            return
+            return False
         self.text = text
         large = len(text) > _AT_ONCE
         self.show_lines(read(text, coloured=not large), empty=empty)
         if large:
             self.run_worker(self._colour(text, read))
+        return True
 
     async def _colour(self, text: str, read: Reading) -> None:
         lines = await asyncio.to_thread(partial(read, text))

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Sparkline, Static
 
-from arl_tui.code_text import plain_lines, source_lines
+from arl_tui.code_text import Line, plain_lines, source_lines
 from arl_tui.detail import Detail, curve_line, head_lines
 from arl_tui.tables import experiment_fields
 from arl_tui.widgets.code_view import CodeView
@@ -20,6 +20,10 @@ from arl_tui.widgets.diff_view import DiffView
 from state.records import Point
 
 TABS = ("diff", "log", "source", "numbers")
+
+
+def _log_lines(text: str, *, coloured: bool = True) -> list[Line]:
+    return plain_lines(text)
 
 
 class TabLine(Static):
@@ -136,8 +140,10 @@ class ExperimentDetail(Vertical):
             self.query_one("#diff", DiffView).show(diff, empty=empty if detail else "")
         elif self.tab == "log":
             view = self.query_one("#log", CodeView)
-            view.show_lines(plain_lines(detail.log if detail else ""), empty="It printed nothing.")
-            view.call_after_refresh(view.scroll_end, animate=False, x_axis=False)
+            if view.show_text(
+                detail.log if detail else "", _log_lines, empty="It printed nothing."
+            ):
+                view.call_after_refresh(view.scroll_end, animate=False, x_axis=False)
         elif self.tab == "source":
             source = detail.source if detail else ""
             self.query_one("#source", CodeView).show_text(source, source_lines, empty="no source")
