@@ -192,6 +192,8 @@ class History(Screen[object]):
             name, text = "diff", comparison.diff
         else:
             name, text = self.detail.shown_text
+            if self.detail.detail is not None:  # the cursor may already be elsewhere
+                name += f" of #{self.detail.detail.experiment.id}"
         if text:
             # A lone surrogate has no bytes in UTF-8.
             self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
@@ -299,6 +301,7 @@ class History(Screen[object]):
     def _sort(self, order: Order, reverse: bool) -> None:
         self.listing.choose(order, reverse=reverse)
         self._list()
+        self.table.action_move_to(0)  # who sorts wants to see the first
 
     def _restrict(self, text: str, to: Filter, found: dict[str, set[int]] | None = None) -> None:
         self.filter_text = text
