@@ -9,7 +9,7 @@ from pathlib import PurePath
 from rich.text import Text
 
 from arl_tui.output import printable
-from arl_tui.tables import STYLES, relation
+from arl_tui.tables import relation, status_style
 from state.read import Reader
 from state.records import Experiment, Point
 
@@ -35,12 +35,14 @@ def read_detail(reader: Reader, experiment_id: int) -> Detail:
     )
 
 
-def head_lines(experiment: Experiment) -> list[Text]:
+def head_lines(experiment: Experiment, no_color: bool = False) -> list[Text]:
     """What the experiment did and how it ended, the most important first."""
     e = experiment
     lines = [
         Text.assemble(
-            (f"#{e.id}", "bold"), f" {e.kind}{relation(e)}  ", (e.status, STYLES.get(e.status, ""))
+            (f"#{e.id}", "bold"),
+            f" {e.kind}{relation(e)}  ",
+            (e.status, status_style(e.status, no_color)),
         )
     ]
     if e.val_bpb is not None:

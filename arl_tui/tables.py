@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from arl_tui.output import printable
@@ -27,6 +28,12 @@ STYLES: dict[Status, str] = {
     "veto": "magenta",
 }
 _LOG_LINES = 20
+
+
+def status_style(status: Status, no_color: bool = False) -> Style:
+    """How a status is written; without colours, only in bold: Textual makes red almost black."""
+    style = Style.parse(STYLES.get(status, ""))
+    return style.without_color if no_color else style
 
 
 def width() -> int:

@@ -85,7 +85,7 @@ class ExperimentDetail(Vertical):
     def show(self, detail: Detail | None) -> None:
         """Show an experiment, or that there is none."""
         self.detail = detail
-        head = head_lines(detail.experiment) if detail else []
+        head = head_lines(detail.experiment, self.app.no_color) if detail else []
         # Heights are fixed, so that moving the cursor does not lay out the screen anew.
         self.query_one("#head", Static).update(Text("\n").join(head), layout=False)
         self.show_curve(detail.curve if detail else None)

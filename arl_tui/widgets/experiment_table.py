@@ -21,7 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from arl_tui.listing import Order
-from arl_tui.tables import STYLES, describe
+from arl_tui.tables import describe, status_style
 from state.watch import Brief
 
 _HEADER = 1  # lines
@@ -83,7 +83,7 @@ class ExperimentTable(ScrollView, can_focus=True):
             color: $block-cursor-foreground;
             text-style: $block-cursor-text-style;
         }
-        & > .table--marked { text-style: reverse; }
+        & > .table--marked { text-style: reverse underline; }
         & > .table--dim { text-style: dim; }
     }
     """
@@ -202,6 +202,9 @@ class ExperimentTable(ScrollView, can_focus=True):
 
     def _row(self, brief: Brief, cursor: bool, width: int) -> Strip:
         base = self.get_component_rich_style("table--cursor") if cursor else self.rich_style
+        no_color = self.app.no_color
+        if cursor and no_color:
+            base = self.rich_style + Style(reverse=True, bold=self.has_focus)
         dim = self.get_component_rich_style("table--dim", partial=True)
         segments = []
         for order, cells in self._columns():
@@ -215,10 +218,12 @@ class ExperimentTable(ScrollView, can_focus=True):
                 if brief.id == self.marked_id:
                     style += self.get_component_rich_style("table--marked", partial=True)
             elif order == "status":
-                style += Style.parse(STYLES.get(brief.status, ""))
+                style += status_style(brief.status, no_color)
             elif text.endswith(" -") or (order == "edit" and brief.kind != "candidate"):
                 style += dim
-            if cursor and self.has_focus:  # the colour of a status may not show on the cursor's
+            if (
+                cursor and self.has_focus and not no_color
+            ):  # the colour of a status may not show on the cursor's
                 style += Style.from_color(base.color, base.bgcolor)
             segments += [Segment(text, style), Segment("  ", base)]
         return Strip(segments).adjust_cell_length(width, base)
