@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from arl_tui.output import printable
 from state.read import StudyStatus
 from state.records import STATUSES, Experiment, Status
+from state.watch import Brief
 
 STYLES: dict[Status, str] = {
     "running": "bold cyan",
@@ -26,6 +28,12 @@ STYLES: dict[Status, str] = {
     "veto": "magenta",
 }
 _LOG_LINES = 20
+
+
+def status_style(status: Status, no_color: bool = False) -> Style:
+    """How a status is written; without colours, only in bold: Textual makes red almost black."""
+    style = Style.parse(STYLES.get(status, ""))
+    return style.without_color if no_color else style
 
 
 def width() -> int:
@@ -87,10 +95,24 @@ def history_lines(
 
 def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[Text]:
     """Everything about one experiment, for people."""
+    lines = experiment_fields(experiment)
+    if experiment.diff:
+        diff = experiment.diff.rstrip("\n").split("\n")
+        lines += [Text(), *(Text(printable(line)) for line in diff)]
+    if log:
+        printed = log.rstrip("\n").split("\n")
+        shown = printed if whole_log else printed[-_LOG_LINES:]
+        title = "log" if len(shown) == len(printed) else f"log (last {_LOG_LINES} lines)"
+        lines += [Text(), Text(title, style="bold"), *(Text(printable(line)) for line in shown)]
+    return lines
+
+
+def experiment_fields(experiment: Experiment) -> list[Text]:
+    """What is known about one experiment, in short lines, without its diff and log."""
     e = experiment
     seconds = f"{_number(e.seconds, '.1f')} s of budget, {_number(e.wall_seconds, '.1f')} s in all"
     rows = [
-        ("experiment", f"{e.id} ({e.kind}{_relation(e)})"),
+        ("experiment", f"{e.id} ({e.kind}{relation(e)})"),
         ("status", f"{e.status}: {e.reason}" if e.reason else e.status),
         ("edit", e.summary),
         ("why", e.why),
@@ -108,29 +130,24 @@ def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[
         ("ended", e.ended_at or ""),
         ("source", e.source_sha[:12]),
     ]
-    lines = [_field(name, value) for name, value in rows if value]
-    if e.diff:
-        lines += [Text(), *(Text(printable(line)) for line in e.diff.rstrip("\n").split("\n"))]
-    if log:
-        printed = log.rstrip("\n").split("\n")
-        shown = printed if whole_log else printed[-_LOG_LINES:]
-        title = "log" if len(shown) == len(printed) else f"log (last {_LOG_LINES} lines)"
-        lines += [Text(), Text(title, style="bold"), *(Text(printable(line)) for line in shown)]
-    return lines
+    return [_field(name, value) for name, value in rows if value]
 
 
-def describe(experiment: Experiment) -> str:
+def describe(experiment: Experiment | Brief) -> str:
     """What an experiment does, in one printable line."""
     if experiment.kind == "candidate":
-        text = experiment.summary or experiment.why
+        text = experiment.summary
+        if not text and isinstance(experiment, Experiment):
+            text = experiment.why
     else:
-        text = f"{experiment.kind}{_relation(experiment)}"
+        text = f"{experiment.kind}{relation(experiment)}"
     if experiment.reason and experiment.status not in ("keep", "discard"):
         text = f"{text} ({experiment.reason})" if text else experiment.reason
     return printable(" ".join(text.split()))
 
 
-def _relation(experiment: Experiment) -> str:
+def relation(experiment: Experiment | Brief) -> str:
+    """Which experiment it repeats or was made from."""
     if experiment.subject_id is not None:
         return f" of {experiment.subject_id}"
     if experiment.parent_id is not None:

@@ -117,10 +117,16 @@ class Watcher(Reader):
         values = (int(not pending),)
         return self._db.run(lambda db: [Review(**dict(row)) for row in db.execute(sql, values)])
 
-    def with_text(self, text: str) -> set[int]:
-        """The experiments with a text in their diff or summary, in any case of letters."""
-        sql = "SELECT id FROM experiments WHERE instr(lower(diff), ?) OR instr(lower(summary), ?)"
-        values = (text.lower(), text.lower())
+    def with_text(self, text: str, after_id: int = -1) -> set[int]:
+        """The experiments after one with a text in their diff or summary, in any case of letters.
+
+        The case of letters counts outside ASCII, as SQLite knows no better.
+        """
+        sql = (
+            "SELECT id FROM experiments WHERE id > ? "
+            "AND (instr(lower(diff), lower(?)) OR instr(lower(summary), lower(?)))"
+        )
+        values = (after_id, text, text)
         return self._db.run(lambda db: {int(row["id"]) for row in db.execute(sql, values)})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from arl_tui import tables
-from arl_tui.exits import CommandError, Exit, code_of
+from arl_tui.comparison import source_diff
+from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit, emit_json, emit_script, emit_styled, narrate
+from arl_tui.writing import write_whole
 from state.export import results_tsv, tsv_rows
 from state.folder import find_folder
 from state.read import Reader
@@ -131,7 +131,7 @@ def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:
         found = reader.experiment(_resolve(reader, experiment))
         if experiment == "best":
             from_id: int | None = 0
-            text = _from_baseline(reader, found)
+            text = source_diff(reader, reader.experiment(0), found)
         else:
             from_id, text = found.parent_id, found.diff
     if as_json:
@@ -156,7 +156,7 @@ def best(
         source = reader.source(found.source_sha)
         epoch = reader.epoch()
     if output is not None:
-        _write(output, encode(source), force)
+        write_whole(output, encode(source), force)
         narrate(f"Experiment {found.id}, {incumbent.score:.4f} val-bpb, is now in {output}.")
     if as_json:
         emit_json(
@@ -187,7 +187,7 @@ def export(
     with _reader(study) as reader:
         experiments = reader.history()
     if output is not None:
-        _write(output, results_tsv(experiments).encode("utf-8"), force)
+        write_whole(output, results_tsv(experiments).encode("utf-8"), force)
     if as_json:
         emit_json(tsv_rows(experiments))
     elif output is None:
@@ -217,19 +217,6 @@ def _resolve(reader: Reader, text: str) -> int:
     return int(digits)
 
 
-def _from_baseline(reader: Reader, best: Experiment) -> str:
-    from target.diff import unified_diff
-
-    baseline = reader.experiment(0)
-    if baseline.source_sha == best.source_sha:
-        return ""
-    return unified_diff(
-        reader.source(baseline.source_sha),
-        reader.source(best.source_sha),
-        Path(reader.study().target_name).name,
-    )
-
-
 def _as_dict(experiment: Experiment, epoch_id: int | None) -> dict[str, Any]:
     """An experiment for scripts, without its longer texts."""
     values = asdict(experiment)
@@ -242,34 +229,3 @@ def _one_of(name: str, value: str | None, allowed: tuple[Any, ...]) -> Any:
     if value is not None and value not in allowed:
         raise CommandError(f"There is no {name} {value!r}: it is one of {', '.join(allowed)}.")
     return value
-
-
-def _write(path: Path, data: bytes, force: bool) -> None:
-    """Write a whole file or nothing; an existing one only when forced, keeping its mode."""
-    try:
-        path = path.resolve()
-        if path.exists() and not path.is_file():
-            raise CommandError(f"{path} is not a file that can be replaced: name another one.")
-        if path.exists() and not force:
-            raise CommandError(f"{path} exists: choose another name, or overwrite with --force.")
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(name, mode)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except FileNotFoundError as error:
-        raise CommandError(f"There is no folder {path.parent}: make it first.") from error
-    except OSError as error:
-        code = code_of(error) or Exit.USAGE
-        raise CommandError(f"{path} cannot be written: {error.strerror}.", code) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
