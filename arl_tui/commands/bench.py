@@ -116,3 +116,32 @@ def sandbox(
         "more: than without a sandbox, the median of the differences within a round.\n"
         f"per trial: {PROCESSES} processes, one that trains and two that are scored."
     )
+
+
+@bench.command()
+def viewer(
+    experiments: Annotated[int, typer.Option(min=10, help="Of the made-up study.")] = 10_000,
+    starts: Annotated[int, typer.Option(min=1, help="Times that it is attached.")] = 7,
+    seconds: Annotated[float, typer.Option(min=1, help="Of watching, each time.")] = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start the screen on a made-up study: time to the first picture, CPU, bytes per second."""
+    import tempfile
+    from pathlib import Path
+
+    from arl_tui.viewer_bench import measure
+
+    with tempfile.TemporaryDirectory(prefix="arl-tui-bench-") as folder:
+        result = measure(Path(folder), experiments, starts, seconds, narrate)
+    if as_json:
+        emit_json(asdict(result))
+        return
+    emit(f"attach to first picture  {1000 * result.attach:.0f} ms (median of {starts}; ")
+    low, high = min(result.attach_seconds), max(result.attach_seconds)
+    emit(f"{1000 * low:.0f} to {1000 * high:.0f})\n")
+    for name, cost in (
+        ("nothing changes", result.quiet),
+        ("two reports a second", result.live),
+        ("with --low-bandwidth", result.low_bandwidth),
+    ):
+        emit(f"{name:<23}{100 * cost.core:6.2f} % of a core {cost.kib_per_second:6.2f} KiB/s\n")
