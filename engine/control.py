@@ -9,15 +9,15 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 VERSION = 1
-LINE_BYTES = 1 << 16
+LINE_BYTES = 1 << 23  # an amended source of 1 MiB, with every character escaped
 _PATH_BYTES = 100  # the kernel allows 107
 
 
@@ -27,8 +27,21 @@ class Command(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
-    command: Literal["ping", "pause", "resume", "stop"]
+    command: Literal[
+        "ping",
+        "pause",
+        "resume",
+        "stop",
+        "supervise",
+        "unsupervise",
+        "approve",
+        "veto",
+        "amend",
+    ]
     after_current: bool = False
+    experiment_id: int | None = None  # of approve, veto and amend
+    note: Annotated[str, Field(max_length=2000)] = ""  # of approve and veto
+    source: Annotated[str, Field(max_length=1 << 20)] = ""  # of amend: the whole script
 
 
 class Reply(BaseModel):
