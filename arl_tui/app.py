@@ -29,6 +29,7 @@ from state.watch import Watcher
 T = TypeVar("T")
 LOOK_SECONDS = 0.5
 LOW_BANDWIDTH_LOOK_SECONDS = 2.0
+_SCREENS = Binding.Group("Go to", compact=True)
 
 
 @runtime_checkable
@@ -63,16 +64,16 @@ class StudyApp(App[int]):
     }
     DEFAULT_MODE = "dashboard"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "switch_mode('dashboard')", "Dashboard", id="dashboard"),
-        Binding("r", "switch_mode('review')", "Review", id="review"),
-        Binding("h", "switch_mode('history')", "History", id="history"),
+        Binding("question_mark", "help", "Help", id="help"),
+        Binding("q", "quit", "Quit", id="quit", tooltip="Leave; the engine goes on"),
+        Binding("d", "switch_mode('dashboard')", "Dashboard", id="dashboard", group=_SCREENS),
+        Binding("r", "switch_mode('review')", "Review", id="review", group=_SCREENS),
+        Binding("h", "switch_mode('history')", "History", id="history", group=_SCREENS),
         Binding("space", "pause", "Pause", id="pause", tooltip="Pause the study, or go on"),
         Binding(
             "s", "supervise", "Supervise", id="supervise", tooltip="Review each edit, or no longer"
         ),
-        Binding("S", "stop", "Stop", id="stop", show=False, tooltip="Stop the engine; asks first"),
-        Binding("question_mark", "help", "Help", id="help"),
-        Binding("q", "quit", "Quit", id="quit", tooltip="Leave; the engine goes on"),
+        Binding("S", "stop", "Stop", id="stop", tooltip="Stop the engine; asks first"),
     ]
 
     def __init__(
@@ -108,7 +109,7 @@ class StudyApp(App[int]):
             LOW_BANDWIDTH_LOOK_SECONDS if self.low_bandwidth else LOOK_SECONDS, self.look
         )
         self.theme_changed_signal.subscribe(self, self._remember_theme)
-        self.run_worker(self._greet())
+        self.run_worker(self._greet)
 
     def on_unmount(self) -> None:
         self._reader.shutdown(cancel_futures=True)
@@ -177,7 +178,7 @@ class StudyApp(App[int]):
 
     def open_experiment(self, experiment_id: int) -> None:
         """Show one experiment in the history."""
-        self.run_worker(self._open_experiment(experiment_id), group="open", exclusive=True)
+        self.run_worker(partial(self._open_experiment, experiment_id), group="open", exclusive=True)
 
     async def _open_experiment(self, experiment_id: int) -> None:
         await self.switch_mode("history")
@@ -188,10 +189,10 @@ class StudyApp(App[int]):
                 await done
 
     def action_pause(self) -> None:
-        self.run_worker(remote.pause_or_resume(self), group="orders")
+        self.run_worker(partial(remote.pause_or_resume, self), group="orders")
 
     def action_supervise(self) -> None:
-        self.run_worker(remote.supervise_or_not(self), group="orders")
+        self.run_worker(partial(remote.supervise_or_not, self), group="orders")
 
     def action_stop(self) -> None:
         remote.ask_to_stop(self)

@@ -59,7 +59,7 @@ def ask_to_stop(app: StudyApp) -> None:
 
     def chosen(stop: Stop | None) -> None:
         if stop is not None:
-            app.run_worker(_stop(app, stop == "after_current"), group="orders")
+            app.run_worker(partial(_stop, app, stop == "after_current"), group="orders")
 
     app.push_screen(StopDialog(app.snapshot), chosen)
 

@@ -70,8 +70,8 @@ def _sections(screen: Screen[object]) -> Iterable[tuple[str, Sequence[tuple[str,
         section.setdefault(_meaning(active), []).append(screen.app.get_key_display(active.binding))
     for title, section in (
         ("On this screen", own),
-        ("In the focused part of it", focused),
         ("Everywhere", everywhere),
+        ("Where the cursor is", focused),
     ):
         if section:
             yield title, [(" ".join(keys), meaning) for meaning, keys in section.items()]
@@ -79,4 +79,4 @@ def _sections(screen: Screen[object]) -> Iterable[tuple[str, Sequence[tuple[str,
 
 def _meaning(active: ActiveBinding) -> str:
     text = active.tooltip or active.binding.tooltip or active.binding.description
-    return text[:1].lower() + text[1:]
+    return text[:1].lower() + text[1:] if active.binding.id else text.lower()

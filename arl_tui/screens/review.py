@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 1.0
 LOW_BANDWIDTH_TICK_SECONDS = 20.0
+_NOTED = Binding.Group("with note", compact=True)
 _MATTERS: frozenset[Part] = frozenset(("reviews", "experiments", "engine"))
 
 
@@ -54,16 +56,17 @@ class ReviewQueue(Screen[object]):
         Binding(
             "A",
             "decide_with_note('approve')",
-            "+note",
+            "Approve with a note",
             id="review.approve_with_note",
-            tooltip="Approve with a note",
+            group=_NOTED,
         ),
         Binding(
             "V",
             "decide_with_note('veto')",
-            "+note",
+            "Veto with a note",
             id="review.veto_with_note",
             tooltip="Veto with a note, which becomes its reason",
+            group=_NOTED,
         ),
         Binding(
             "e", "amend", "Edit", id="review.amend", tooltip="Edit the candidate in your $EDITOR"
@@ -106,7 +109,7 @@ class ReviewQueue(Screen[object]):
         self.query_one(StateLine).follow(now)
         self._show_work(now)
         if changed & _MATTERS:
-            self.run_worker(self._load(), group="load", exclusive=True)
+            self.run_worker(self._load, group="load", exclusive=True)
 
     async def _load(self) -> None:
         try:
@@ -154,7 +157,7 @@ class ReviewQueue(Screen[object]):
         self._select()
 
     def _select(self) -> None:
-        self.run_worker(self._show_selected(), group="selected", exclusive=True)
+        self.run_worker(self._show_selected, group="selected", exclusive=True)
 
     async def _show_selected(self) -> None:
         proposal = self.query_one(ReviewList).selected
@@ -216,7 +219,7 @@ class ReviewQueue(Screen[object]):
         self._sent |= {proposal.id}
         self.query_one(ReviewList).select_next_pending()
         self._show()
-        self.run_worker(self._send(proposal.id, verdict, note), group="verdicts")
+        self.run_worker(partial(self._send, proposal.id, verdict, note), group="verdicts")
 
     async def _send(
         self, experiment_id: int, verdict: Literal["approve", "veto"], note: str
@@ -234,7 +237,7 @@ class ReviewQueue(Screen[object]):
     def action_amend(self) -> None:
         proposal = self._deciding("amend")
         if proposal is not None:
-            self.run_worker(amend(self.app, proposal.id), group="amend", exclusive=True)
+            self.run_worker(partial(amend, self.app, proposal.id), group="amend", exclusive=True)
 
 
 def _nothing(now: Snapshot) -> Content:
