@@ -57,6 +57,11 @@ def _refuse_clashes(
     overrides: Mapping[str, str], app: type[App[int]], nodes: Iterable[type[DOMNode]]
 ) -> None:
     """Refuse a person's key that would mean two things at once, or take a key of moving."""
+    for name, value in overrides.items():
+        if moving := _MOVING.intersection(value.split(",")):
+            raise SettingsError(
+                f"In [keys]: {name} = {min(moving)!r} would take a key that moves in lists."
+            )
     for node in nodes:
         alone = node is app or issubclass(node, ModalScreen)  # a dialog hides the app's keys
         taken: dict[str, str] = {}
@@ -69,11 +74,6 @@ def _refuse_clashes(
                         f"In [keys]: {key} would mean both {other} and {name}: give one of them "
                         "another key."
                     )
-    for name, value in overrides.items():
-        if moving := _MOVING.intersection(value.split(",")):
-            raise SettingsError(
-                f"In [keys]: {name} = {min(moving)!r} would take a key that moves in lists."
-            )
 
 
 def _bindings(node: type[DOMNode]) -> Iterator[Binding]:
