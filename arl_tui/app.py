@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
 from arl_tui import keymap, remote
 from arl_tui.feed import PARTS, Feed, Part, Snapshot
@@ -109,7 +111,7 @@ class StudyApp(App[int]):
             LOW_BANDWIDTH_LOOK_SECONDS if self.low_bandwidth else LOOK_SECONDS, self.look
         )
         self.theme_changed_signal.subscribe(self, self._remember_theme)
-        self.run_worker(self._greet)
+        self._greet()
 
     def on_unmount(self) -> None:
         self._reader.shutdown(cancel_futures=True)
@@ -164,6 +166,7 @@ class StudyApp(App[int]):
         if isinstance(self.screen, Follower):
             self.screen.follow(self.snapshot, changed)
 
+    @work
     async def _greet(self) -> None:
         """Ask a running engine whether it is stopping already."""
         if self.snapshot is None or self.snapshot.status.engine_pid is None:
@@ -176,11 +179,9 @@ class StudyApp(App[int]):
             self.stopping = True
             self.show_again()
 
-    def open_experiment(self, experiment_id: int) -> None:
+    @work(group="open", exclusive=True)
+    async def open_experiment(self, experiment_id: int) -> None:
         """Show one experiment in the history."""
-        self.run_worker(partial(self._open_experiment, experiment_id), group="open", exclusive=True)
-
-    async def _open_experiment(self, experiment_id: int) -> None:
         await self.switch_mode("history")
         opens = getattr(self.screen, "open_experiment", None)
         if opens is not None:
@@ -188,14 +189,21 @@ class StudyApp(App[int]):
             if asyncio.iscoroutine(done):
                 await done
 
-    def action_pause(self) -> None:
-        self.run_worker(partial(remote.pause_or_resume, self), group="orders")
+    @work(group="orders")
+    async def action_pause(self) -> None:
+        await remote.pause_or_resume(self)
 
-    def action_supervise(self) -> None:
-        self.run_worker(partial(remote.supervise_or_not, self), group="orders")
+    @work(group="orders")
+    async def action_supervise(self) -> None:
+        await remote.supervise_or_not(self)
 
     def action_stop(self) -> None:
         remote.ask_to_stop(self)
+
+    @work(group="orders")
+    async def stop_engine(self, after_current: bool) -> None:
+        """Stop the engine without asking further."""
+        await remote.stop(self, after_current)
 
     def action_help(self) -> None:
         self.push_screen(Help(self.screen))
@@ -210,5 +218,9 @@ class StudyApp(App[int]):
         yield SystemCommand("Help", "Every key of this screen", self.action_help)
         yield SystemCommand("Quit", "Leave; the engine goes on", self.action_quit)
 
-    def _remember_theme(self, theme: object) -> None:
-        self.run_worker(partial(remember_theme, self.theme), thread=True)
+    def _remember_theme(self, theme: Theme) -> None:
+        self._write_theme(theme.name)
+
+    @work(thread=True)
+    def _write_theme(self, name: str) -> None:
+        remember_theme(name)

@@ -80,7 +80,7 @@ def auto_approve_seconds(settings: Json) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def work(now: Snapshot, ready: Sequence[int]) -> tuple[str, bool]:
+def meanwhile(now: Snapshot, ready: Sequence[int]) -> tuple[str, bool]:
     """What the machine does meanwhile, and whether it waits for the person.
 
     `ready` are the experiments that need no verdict and have not begun.

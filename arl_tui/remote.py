@@ -57,14 +57,15 @@ def ask_to_stop(app: StudyApp) -> None:
         app.notify("No engine runs for this study.", severity="warning")
         return
 
-    def chosen(stop: Stop | None) -> None:
-        if stop is not None:
-            app.run_worker(partial(_stop, app, stop == "after_current"), group="orders")
+    def chosen(choice: Stop | None) -> None:
+        if choice is not None:
+            app.stop_engine(choice == "after_current")
 
     app.push_screen(StopDialog(app.snapshot), chosen)
 
 
-async def _stop(app: StudyApp, after_current: bool) -> None:
+async def stop(app: StudyApp, after_current: bool) -> None:
+    """End the engine, now or after the running experiment."""
     reply = await app.order(Command(command="stop", after_current=after_current))
     if reply is not None and reply.ok:
         when = "after the running experiment" if after_current else "now"

@@ -56,22 +56,23 @@ def _table(title: str, rows: Iterable[tuple[str, str]]) -> Content:
 
 
 def _sections(screen: Screen[object]) -> Iterable[tuple[str, Sequence[tuple[str, str]]]]:
-    """Titles and (keys, meaning): of this screen, of the focused widgets, and everywhere."""
+    """Titles and (keys, meaning): of this screen, everywhere, and what Textual adds."""
     own: dict[str, list[str]] = {}
-    focused: dict[str, list[str]] = {}
     everywhere: dict[str, list[str]] = {}
+    moving: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():
-        if active.binding.system or not _meaning(active):
+        binding = active.binding
+        if binding.system or not _meaning(active):
             continue
-        if active.node is screen:
-            section = everywhere if active.binding.id is None else own  # Textual's have no id
+        if isinstance(active.node, App) and (binding.id or binding.action == "command_palette"):
+            section = everywhere
         else:
-            section = everywhere if isinstance(active.node, App) else focused
-        section.setdefault(_meaning(active), []).append(screen.app.get_key_display(active.binding))
+            section = own if active.node is screen and binding.id else moving
+        section.setdefault(_meaning(active), []).append(screen.app.get_key_display(binding))
     for title, section in (
         ("On this screen", own),
         ("Everywhere", everywhere),
-        ("Where the cursor is", focused),
+        ("Moving, and the rest", moving),
     ):
         if section:
             yield title, [(" ".join(keys), meaning) for meaning, keys in section.items()]

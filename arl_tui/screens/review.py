@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -19,9 +18,9 @@ from arl_tui.proposals import (
     Proposal,
     approved,
     auto_approve_seconds,
+    meanwhile,
     ready_to_run,
     waiting,
-    work,
 )
 from arl_tui.screens.note import NoteDialog
 from arl_tui.widgets import review_list
@@ -109,8 +108,9 @@ class ReviewQueue(Screen[object]):
         self.query_one(StateLine).follow(now)
         self._show_work(now)
         if changed & _MATTERS:
-            self.run_worker(self._load, group="load", exclusive=True)
+            self._load()
 
+    @work(group="load", exclusive=True)
     async def _load(self) -> None:
         try:
             self._approved = await self.app.read(approved)
@@ -149,15 +149,16 @@ class ReviewQueue(Screen[object]):
             line.update(f"No engine runs: {waits}" if now.reviews else "")
             line.set_class(bool(now.reviews), "-warning")
             return
-        sentence, alarming = work(now, ready_to_run(now))
+        sentence, alarming = meanwhile(now, ready_to_run(now))
         line.update(sentence)
         line.set_class(alarming, "-warning")
 
     def on_review_list_selected(self) -> None:
         self._select()
 
-    def _select(self) -> None:
-        self.run_worker(self._show_selected, group="selected", exclusive=True)
+    @work(group="selected", exclusive=True)
+    async def _select(self) -> None:
+        await self._show_selected()
 
     async def _show_selected(self) -> None:
         proposal = self.query_one(ReviewList).selected
@@ -168,6 +169,8 @@ class ReviewQueue(Screen[object]):
         except StoreError as error:
             self.notify(str(error), severity="error", markup=False)
             return
+        if proposal != self.query_one(ReviewList).selected:
+            return  # the cursor has gone on meanwhile
         best_id = self._now.status.best_id
         self.query_one(ProposalView).show(proposal, experiment, best_id, self._timer())
 
@@ -219,8 +222,9 @@ class ReviewQueue(Screen[object]):
         self._sent |= {proposal.id}
         self.query_one(ReviewList).select_next_pending()
         self._show()
-        self.run_worker(partial(self._send, proposal.id, verdict, note), group="verdicts")
+        self._send(proposal.id, verdict, note)
 
+    @work(group="verdicts")
     async def _send(
         self, experiment_id: int, verdict: Literal["approve", "veto"], note: str
     ) -> None:
@@ -234,10 +238,11 @@ class ReviewQueue(Screen[object]):
         self._sent -= {experiment_id}
         self._show()
 
-    def action_amend(self) -> None:
+    @work(group="amend")
+    async def action_amend(self) -> None:
         proposal = self._deciding("amend")
         if proposal is not None:
-            self.run_worker(partial(amend, self.app, proposal.id), group="amend", exclusive=True)
+            await amend(self.app, proposal.id)
 
 
 def _nothing(now: Snapshot) -> Content:
