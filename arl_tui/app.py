@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from textual.app import App
+from textual import work
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
+from arl_tui import keymap, remote
 from arl_tui.feed import PARTS, Feed, Part, Snapshot
+from arl_tui.palette import OpenExperiment
+from arl_tui.preferences import remember_theme, remembered_theme
 from arl_tui.screens.dashboard import Dashboard
+from arl_tui.screens.help import Help
 from arl_tui.screens.history import History
 from arl_tui.screens.review import ReviewQueue
 from engine.control import Command, NoEngine, Reply, ask
@@ -22,6 +30,8 @@ from state.watch import Watcher
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.5
+LOW_BANDWIDTH_LOOK_SECONDS = 2.0
+_SCREENS = Binding.Group("Go to", compact=True)
 
 
 @runtime_checkable
@@ -32,12 +42,18 @@ class Follower(Protocol):
         """Show what has changed; everything has when the screen is shown again."""
 
 
+def utc_now() -> datetime:
+    """The time now, from which waiting times on the screen are counted."""
+    return datetime.now(UTC)
+
+
 class StudyApp(App[int]):
     """Shows the study in a folder, and sends commands to its engine."""
 
     TITLE = "arl-tui"
     CSS_PATH = "theme.tcss"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {OpenExperiment}
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
         (110, "-normal"),
@@ -50,24 +66,55 @@ class StudyApp(App[int]):
     }
     DEFAULT_MODE = "dashboard"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "switch_mode('dashboard')", "Dashboard", id="dashboard"),
-        Binding("r", "switch_mode('review')", "Review", id="review"),
-        Binding("h", "switch_mode('history')", "History", id="history"),
-        Binding("q", "quit", "Quit", id="quit"),
+        Binding("question_mark", "help", "Help", id="help"),
+        Binding("q", "quit", "Quit", id="quit", tooltip="Leave; the engine goes on"),
+        Binding("d", "switch_mode('dashboard')", "Dashboard", id="dashboard", group=_SCREENS),
+        Binding("r", "switch_mode('review')", "Review", id="review", group=_SCREENS),
+        Binding("h", "switch_mode('history')", "History", id="history", group=_SCREENS),
+        Binding("space", "pause", "Pause", id="pause", tooltip="Pause the study, or go on"),
+        Binding(
+            "s", "supervise", "Supervise", id="supervise", tooltip="Review each edit, or no longer"
+        ),
+        Binding("S", "stop", "Stop", id="stop", tooltip="Stop the engine; asks first"),
     ]
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(
+        self,
+        folder: StudyFolder,
+        *,
+        keys: Mapping[str, str] | None = None,
+        low_bandwidth: bool = False,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Raises a StoreError when the study cannot be read, a SettingsError for wrong keys."""
         super().__init__()
+        self._keys = keymap.checked(keys or {}, type(self))
         self.folder = folder
         self.feed = Feed(folder)
         self.snapshot: Snapshot | None = None
-        self._reading = asyncio.Lock()
+        self.stopping = False  # which only the engine knows: it is not recorded
+        self.low_bandwidth = low_bandwidth
+        self.now = now
+        # One thread, because one thread at a time may use the feed.
+        self._reader = ThreadPoolExecutor(1, "reader")
+        self._looking = False
+        if low_bandwidth:
+            self.animation_level = "none"
+        theme = remembered_theme()
+        if theme in self.available_themes:
+            self.theme = theme
 
     async def on_mount(self) -> None:
-        await self._look()
-        self.set_interval(LOOK_SECONDS, self._look)
+        self.set_keymap(self._keys)
+        await self.look()
+        self.set_interval(
+            LOW_BANDWIDTH_LOOK_SECONDS if self.low_bandwidth else LOOK_SECONDS, self.look
+        )
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
+        self._greet()
 
     def on_unmount(self) -> None:
+        self._reader.shutdown(cancel_futures=True)
         self.feed.close()
 
     async def read(self, query: Callable[[Watcher], T]) -> T:
@@ -75,8 +122,8 @@ class StudyApp(App[int]):
 
         Raises a StoreError.
         """
-        async with self._reading:
-            return await asyncio.to_thread(query, self.feed.watcher)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, query, self.feed.watcher)
 
     async def order(self, command: Command) -> Reply | None:
         """Send a command to the engine. A refusal is shown; None when no engine answers."""
@@ -85,8 +132,12 @@ class StudyApp(App[int]):
         except NoEngine:
             self.notify("No engine runs for this study.", severity="warning")
             return None
-        if not reply.ok:
-            self.notify(reply.error, severity="warning", markup=False)
+        if reply.ok:
+            self.stopping = reply.state == "stopping"
+            await self.look()
+            self.show_again()
+        else:
+            self.notify(remote.sentence(reply.error), severity="warning", markup=False)
         return reply
 
     def show_again(self) -> None:
@@ -94,16 +145,82 @@ class StudyApp(App[int]):
         if self.snapshot is not None and isinstance(self.screen, Follower):
             self.screen.follow(self.snapshot, PARTS)
 
-    async def _look(self) -> None:
-        if self._reading.locked():
+    async def look(self) -> None:
+        """Look at the study, and show what has changed."""
+        if self._looking:
             return
+        self._looking = True
         try:
-            async with self._reading:
-                seen = await asyncio.to_thread(self.feed.look)
+            loop = asyncio.get_running_loop()
+            seen = await loop.run_in_executor(self._reader, self.feed.look)
         except StoreError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        if seen is not None:
-            self.snapshot, changed = seen
-            if isinstance(self.screen, Follower):
-                self.screen.follow(self.snapshot, changed)
+        finally:
+            self._looking = False
+        if seen is None:
+            return
+        self.snapshot, changed = seen
+        if self.snapshot.status.engine_pid is None:
+            self.stopping = False
+        if isinstance(self.screen, Follower):
+            self.screen.follow(self.snapshot, changed)
+
+    @work
+    async def _greet(self) -> None:
+        """Ask a running engine whether it is stopping already."""
+        if self.snapshot is None or self.snapshot.status.engine_pid is None:
+            return
+        try:
+            reply = await asyncio.to_thread(ask, self.folder.path, Command(command="ping"))
+        except NoEngine:
+            return
+        if reply.state == "stopping":
+            self.stopping = True
+            self.show_again()
+
+    @work(group="open", exclusive=True)
+    async def open_experiment(self, experiment_id: int) -> None:
+        """Show one experiment in the history."""
+        await self.switch_mode("history")
+        opens = getattr(self.screen, "open_experiment", None)
+        if opens is not None:
+            done = opens(experiment_id)
+            if asyncio.iscoroutine(done):
+                await done
+
+    @work(group="orders")
+    async def action_pause(self) -> None:
+        await remote.pause_or_resume(self)
+
+    @work(group="orders")
+    async def action_supervise(self) -> None:
+        await remote.supervise_or_not(self)
+
+    def action_stop(self) -> None:
+        remote.ask_to_stop(self)
+
+    @work(group="orders")
+    async def stop_engine(self, after_current: bool) -> None:
+        """Stop the engine without asking further."""
+        await remote.stop(self, after_current)
+
+    def action_help(self) -> None:
+        self.push_screen(Help(self.screen))
+
+    async def action_quit(self) -> None:
+        self.exit(0, message=remote.farewell(self.snapshot))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the command palette offers."""
+        yield from remote.commands(self)
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield SystemCommand("Help", "Every key of this screen", self.action_help)
+        yield SystemCommand("Quit", "Leave; the engine goes on", self.action_quit)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        self._write_theme(theme.name)
+
+    @work(thread=True)
+    def _write_theme(self, name: str) -> None:
+        remember_theme(name)

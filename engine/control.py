@@ -17,7 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 VERSION = 1
-LINE_BYTES = 4 << 20  # a script of 1 MiB, escaped
+LINE_BYTES = 8 << 20  # an amended source of 1 MiB, with every character escaped
 _PATH_BYTES = 100  # the kernel allows 107
 
 

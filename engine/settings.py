@@ -127,12 +127,28 @@ class Settings(_Table):
     tui: Tui = Tui()
     keys: dict[str, str] = Field(default_factory=dict)  # a binding's id: its keys, by commas
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _flat(cls, keys: object) -> object:
+        return dict(_flattened(keys)) if isinstance(keys, Mapping) else keys
+
     @field_validator("data")
     @classmethod
     def _one_source(cls, data: Data) -> Data:
         if data.dir is not None and data.hub is not None:
             raise ValueError("give either data.dir or data.hub, not both")
         return data
+
+
+def _flattened(keys: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    """`review.approve = "x"` is a table in TOML and `"review.approve" = "x"` is not: both do."""
+    for name, value in keys.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{above}{name}.")
+        elif isinstance(value, list) and all(isinstance(key, str) for key in value):
+            yield f"{above}{name}", ",".join(value)
+        else:
+            yield f"{above}{name}", value
 
 
 def load_file(path: Path) -> dict[str, Any]:

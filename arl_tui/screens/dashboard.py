@@ -15,8 +15,8 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from arl_tui.feed import Part, Snapshot
-from arl_tui.widgets.current_diff import CurrentDiff
 from arl_tui.widgets.devices import Devices
+from arl_tui.widgets.diff_view import DiffView
 from arl_tui.widgets.headline import Headline
 from arl_tui.widgets.oracle_panel import OraclePanel
 from arl_tui.widgets.pane_strip import PaneStrip
@@ -67,7 +67,7 @@ class Dashboard(Screen[object]):
         titles = [f"{number + 1} {name}" for number, name in enumerate(_NAMES)]
         yield Headline(id="headline")
         yield PaneStrip(_NAMES, id="strip")
-        diff = CurrentDiff(id="diff", classes="pane")
+        diff = DiffView(id="diff", classes="pane")
         diff.border_title = titles[2]
         with Horizontal(id="panes"):
             with Vertical(id="left", classes="column"):
@@ -161,7 +161,7 @@ class Dashboard(Screen[object]):
             self.run_worker(self._show_best_curve(self._best), group="best", exclusive=True)
 
     async def _show_diff(self, experiment_id: int | None) -> None:
-        pane, title = self.query_one(CurrentDiff), f"{PANES.index('diff') + 1} Diff"
+        pane, title = self.query_one(DiffView), f"{PANES.index('diff') + 1} Diff"
         if experiment_id is None:
             pane.show("", empty="Nothing has been edited yet.")
             pane.border_title = title
