@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from arl_tui.widgets import state_line
+from arl_tui import study_state
 
 _KEYS_WIDTH = 18
 
@@ -31,7 +31,7 @@ class Help(ModalScreen[None]):
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__()
         self._sections = list(_sections(screen))
-        self._marks = (*state_line.MARKS, *getattr(screen, "MARKS", ()))
+        self._marks = (*study_state.MARKS, *getattr(screen, "MARKS", ()))
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box") as box:

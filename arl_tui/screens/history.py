@@ -25,6 +25,7 @@ from arl_tui.widgets.comparison_view import ComparisonView
 from arl_tui.widgets.experiment_detail import ExperimentDetail
 from arl_tui.widgets.experiment_table import ExperimentTable
 from arl_tui.widgets.prompt import Prompt
+from arl_tui.widgets.state_line import StateLine
 from state.errors import StoreError
 from state.watch import Brief, Watcher
 
@@ -68,6 +69,7 @@ class History(Screen[object]):
         self._writing = SourceWriting(self)
 
     def compose(self) -> ComposeResult:
+        yield StateLine()
         yield Static("", id="title")
         with Horizontal(id="body"):
             yield ExperimentTable(id="table")
@@ -98,6 +100,7 @@ class History(Screen[object]):
     def follow(self, now: Snapshot, changed: frozenset[Part]) -> None:
         """Show what has changed in the study."""
         self._now = now
+        self.query_one(StateLine).follow(now)
         if changed & {"experiments", "engine"}:
             texts = self.listing.filter.texts
             if texts and len(now.briefs) > self._searched:

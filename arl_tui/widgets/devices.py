@@ -17,7 +17,15 @@ _LABEL, _VALUE = 7, 17  # columns
 _GB = 1000.0  # MB
 _HOTTEST = 100.0  # degrees Celsius at the top of the scale
 _PHASES = (("training", "█", "green"), ("starting", "▓", "yellow"), ("scoring", "▒", "cyan"))
-_WAITING = ("waiting", "░", "red")
+_REST = ("░", "red")
+_RESTS = {  # what else a slot does, in words
+    "recording": "recording the outcome",
+    "proposing": "waiting for the policy",
+    "review": "waiting for a review",
+    "paused": "paused",
+    "waiting": "waiting",
+}
+_LEAST = 0.001  # a share that is worth a word
 
 
 class Devices(Panel):
@@ -82,12 +90,18 @@ def duty_lines(slot: Json, width: int) -> list[Text]:
     room = left = max(width - _LABEL, 4)
     strip = Text(f"slot {slot.get('slot')}".ljust(_LABEL), style="bold", no_wrap=True)
     words = []
-    for name, glyph, style in (*_PHASES, _WAITING):
-        share = seconds.get(name, 0.0) / spent
-        cells = left if name == _WAITING[0] else min(round(share * room), left)
+    for name, glyph, style in _PHASES:
+        share = seconds.pop(name, 0.0) / spent
+        cells = min(round(share * room), left)
         left -= cells
         strip.append(glyph * cells, f"not bold {style}")
         words.append(Text.assemble((f"{glyph} ", style), f"{name} {100 * share:.1f} %"))
+    glyph, style = _REST
+    strip.append(glyph * left, f"not bold {style}")
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1]):
+        if value / spent >= _LEAST:
+            what = printable(_RESTS.get(name, name))
+            words.append(Text.assemble((f"{glyph} ", style), f"{what} {100 * value / spent:.1f} %"))
     return [strip, *flow(words, width)]
 
 

@@ -9,10 +9,15 @@ from textual.widgets import Static
 
 from arl_tui.feed import Snapshot
 from arl_tui.output import printable
+from arl_tui.study_state import Tone, state_of
 from arl_tui.widgets.tally import per_hour
 
-_STATES = {"running": ("▶", "bold green"), "paused": ("‖", "bold yellow")}
-_STILL = ("■", "bold")
+_STYLES: dict[Tone, str] = {
+    "success": "bold green",
+    "warning": "bold yellow",
+    "error": "bold red",
+    "plain": "bold",
+}
 _LONGEST_NAME = 24
 
 
@@ -50,7 +55,7 @@ def headline(now: Snapshot, width: int) -> Text:
             part if number < len(optional) - spared else None
             for number, part in enumerate(optional)
         ]
-        parts = [name, _state(now), *_numbers(now, gain), count]
+        parts = [name, _state(now), _review(now), *_numbers(now, gain), count]
         line = Text("  ").join([part for part in parts if part is not None])
         line.no_wrap, line.overflow = True, "ellipsis"
         if line.cell_len <= width:
@@ -59,9 +64,14 @@ def headline(now: Snapshot, width: int) -> Text:
 
 
 def _state(now: Snapshot) -> Text:
-    state = now.status.state
-    glyph, style = _STATES.get(state, _STILL)
-    return Text(f"{glyph} {state}", style=style)
+    mark, word, tone = state_of(now)
+    return Text(f"{mark} {word}", style=_STYLES[tone])
+
+
+def _review(now: Snapshot) -> Text | None:
+    if now.reviews:
+        return Text(f"{len(now.reviews)} to review: r", style="bold yellow")
+    return Text("supervised") if now.status.study.supervised else None
 
 
 def _numbers(now: Snapshot, gain: Text | None) -> Sequence[Text]:
@@ -74,9 +84,8 @@ def _numbers(now: Snapshot, gain: Text | None) -> Sequence[Text]:
         _field("sigma", "-" if status.sigma is None else f"{status.sigma:.4f}"),
     ]
     speed = per_hour(now.briefs)
-    parts.append(
-        Text("-/h" if speed is None else f"{speed:.0f}/h" if speed >= 10 else f"{speed:.1f}/h")
-    )
+    if speed is not None:
+        parts.append(Text(f"{speed:.0f}/h" if speed >= 10 else f"{speed:.1f}/h"))
     return parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -45,8 +46,9 @@ def _facts(p: Proposal, e: Experiment, best_id: int | None, timer: str) -> list[
     if e.log_prob is not None:
         about = Content.assemble(about, f", probability {math.exp(e.log_prob):.2g}")
     lines.append(about)
-    if e.why:
-        lines.append(Content.assemble(("why  ", "$text-muted"), _one_line(e.why)))
+    why = _reason(e)
+    if why:
+        lines.append(Content.assemble(("why  ", "$text-muted"), why))
     if p.amended:
         lines.append(Content.styled("amended by a person: nobody sampled it", "$text-accent"))
     if e.parent_id is not None and best_id is not None and e.parent_id != best_id:
@@ -62,6 +64,12 @@ def _facts(p: Proposal, e: Experiment, best_id: int | None, timer: str) -> list[
         if p.review.note:
             lines.append(Content.assemble(("note  ", "$text-muted"), _one_line(p.review.note)))
     return lines
+
+
+def _reason(e: Experiment) -> str:
+    """What the policy says beyond the summary and the probability, which are shown already."""
+    why = e.why.removeprefix(e.summary)
+    return _one_line(re.sub(r"^\s*\(probability [^)]*\)", "", why))
 
 
 def _one_line(text: str) -> str:

@@ -109,7 +109,7 @@ def window(y: Floats, anchors: Sequence[float], sigma: float | None) -> tuple[fl
         top = min(float(known.max()), max(high + reach, usual))
         bottom = max(float(known.min()), low - reach / 2)
         low, high = min(low, bottom), max(high, top)
-    edge = max(0.05 * (high - low), BAND_SIGMAS * (sigma or 0.0), 1e-6)
+    edge = max(0.05 * (high - low), BAND_SIGMAS * (sigma or 0.001 * abs(high)), 1e-6)
     return low - edge, high + edge
 
 

@@ -10,17 +10,12 @@ from textual.widgets import Static
 from arl_tui.durations import seconds_since, span
 from arl_tui.feed import Snapshot
 from arl_tui.output import printable
+from arl_tui.study_state import state_of
 
 if TYPE_CHECKING:
     from arl_tui.app import StudyApp
 
 TICK_SECONDS = 20.0
-MARKS = (
-    ("●", "the study runs"),
-    ("‖", "it is paused: no further experiment begins"),
-    ("◐", "its engine is stopping"),
-    ("○", "no engine runs"),
-)
 
 
 class StateLine(Static):
@@ -76,16 +71,9 @@ def _parts(now: Snapshot, stopping: bool) -> list[Content]:
 
 
 def state_mark(now: Snapshot, stopping: bool) -> Content:
-    """Whether the study runs, as a mark and a word: never as a colour alone."""
-    status = now.status
-    if status.engine_pid is None:
-        word = "finished" if status.state == "finished" else "stopped"
-        return Content.styled(f"○ {word}", "bold $text-error" if word == "stopped" else "bold")
-    if stopping:
-        return Content.styled("◐ stopping", "bold $text-warning")
-    if status.state == "paused":
-        return Content.styled("‖ paused", "bold $text-warning")
-    return Content.styled("● running", "bold $text-success")
+    """The study's mark and word in the theme's colours."""
+    mark, word, tone = state_of(now, stopping)
+    return Content.styled(f"{mark} {word}", "bold" if tone == "plain" else f"bold $text-{tone}")
 
 
 def _one_line(text: str) -> str:

@@ -363,7 +363,7 @@ async def grown(pilot: Pilot[Any]) -> None:
     """Wait until the app has looked again."""
     app = pilot.app
     assert isinstance(app, StudyApp)
-    await app._look()
+    await app.look()
     await settle(pilot)
 
 

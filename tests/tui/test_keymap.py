@@ -72,8 +72,8 @@ async def test_a_changed_key_works_and_the_old_one_no_longer(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder = StudyFolder(tmp_path / "study")
     make_study(folder, 4)
-    async with StudyApp(folder, keys={"history": "f6,y"}).run_test() as pilot:
+    async with StudyApp(folder, keys={"history": "f6,u"}).run_test() as pilot:
         await pilot.press("h")
         assert pilot.app.current_mode == "dashboard"
-        await pilot.press("y")
+        await pilot.press("u")
         assert pilot.app.current_mode == "history"
