@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from arl_tui.editor import Draft, NoEditor, find_editor
-from engine.control import Command
 from state.errors import StoreError
 from state.watch import Watcher
 
@@ -67,8 +66,7 @@ async def _send(app: StudyApp, experiment_id: int, before: str, draft: Draft, st
     elif len(source.encode()) > LARGEST:
         _keep(app, draft, "The script has more than 1 MiB")
     else:
-        order = Command(command="amend", experiment_id=experiment_id, source=source)
-        reply = await app.order(order)
+        reply = await app.order("amend", experiment_id=experiment_id, source=source)
         if reply is None or not reply.ok:
             _keep(app, draft, f"#{experiment_id} stays as it is")
             return

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -15,18 +14,18 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from arl_tui import keymap, remote
-from arl_tui.feed import PARTS, Feed, Part, Snapshot
+from arl_tui import remote
+from arl_tui.feed import PARTS, Part, Snapshot
 from arl_tui.palette import OpenExperiment
 from arl_tui.preferences import remember_theme, remembered_theme
-from arl_tui.screens.dashboard import Dashboard
-from arl_tui.screens.help import Help
-from arl_tui.screens.history import History
-from arl_tui.screens.review import ReviewQueue
-from engine.control import Command, NoEngine, Reply, ask
+from arl_tui.reader import StudyReader
+from arl_tui.screens.opening import Opening
 from state.errors import StoreError
 from state.folder import StudyFolder
 from state.watch import Watcher
+
+if TYPE_CHECKING:
+    from engine.control import Reply
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.5
@@ -40,6 +39,16 @@ class Follower(Protocol):
 
     def follow(self, now: Snapshot, changed: frozenset[Part]) -> None:
         """Show what has changed; everything has when the screen is shown again."""
+
+
+def lazily(module: str, name: str) -> Callable[[], Screen[object]]:
+    """Makes a screen whose module is imported when it is first wanted: that takes a while."""
+
+    def make() -> Screen[object]:
+        screen: Screen[object] = getattr(import_module(f"arl_tui.screens.{module}"), name)()
+        return screen
+
+    return make
 
 
 def utc_now() -> datetime:
@@ -60,11 +69,12 @@ class StudyApp(App[int]):
         (180, "-wide"),
     ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[object]]]] = {
-        "dashboard": Dashboard,
-        "review": ReviewQueue,
-        "history": History,
+        "opening": Opening,
+        "dashboard": lazily("dashboard", "Dashboard"),
+        "review": lazily("review", "ReviewQueue"),
+        "history": lazily("history", "History"),
     }
-    DEFAULT_MODE = "dashboard"
+    DEFAULT_MODE = "opening"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", id="help"),
         Binding("q", "quit", "Quit", id="quit", tooltip="Leave; the engine goes on"),
@@ -85,18 +95,24 @@ class StudyApp(App[int]):
         keys: Mapping[str, str] | None = None,
         low_bandwidth: bool = False,
         now: Callable[[], datetime] = utc_now,
+        reader: StudyReader | None = None,
     ) -> None:
-        """Raises a StoreError when the study cannot be read, a SettingsError for wrong keys."""
+        """`reader`: one that reads the study already.
+
+        Raises a StoreError when the study cannot be read, a CommandError for wrong keys.
+        """
         super().__init__()
-        self._keys = keymap.checked(keys or {}, type(self))
+        self._keys: Mapping[str, str] = {}
+        if keys:
+            from arl_tui import keymap
+
+            self._keys = keymap.checked(keys, type(self))
         self.folder = folder
-        self.feed = Feed(folder)
+        self._reader = reader or StudyReader(folder)
         self.snapshot: Snapshot | None = None
         self.stopping = False  # which only the engine knows: it is not recorded
         self.low_bandwidth = low_bandwidth
         self.now = now
-        # One thread, because one thread at a time may use the feed.
-        self._reader = ThreadPoolExecutor(1, "reader")
         self._looking = False
         if low_bandwidth:
             self.animation_level = "none"
@@ -114,25 +130,21 @@ class StudyApp(App[int]):
         self._greet()
 
     def on_unmount(self) -> None:
-        self._reader.shutdown(cancel_futures=True)
-        self.feed.close()
+        self._reader.close()
 
     async def read(self, query: Callable[[Watcher], T]) -> T:
         """What a query on the study returns, without blocking the screen.
 
         Raises a StoreError.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, query, self.feed.watcher)
+        return await asyncio.wrap_future(self._reader.ask(query))
 
-    async def order(self, command: Command) -> Reply | None:
+    async def order(self, command: str, **fields: Any) -> Reply | None:
         """Send a command to the engine. A refusal is shown; None when no engine answers."""
-        try:
-            reply = await asyncio.to_thread(partial(ask, self.folder.path, command))
-        except NoEngine:
+        reply = await asyncio.to_thread(_sent, self.folder, command, fields)
+        if reply is None:
             self.notify("No engine runs for this study.", severity="warning")
-            return None
-        if reply.ok:
+        elif reply.ok:
             self.stopping = reply.state == "stopping"
             await self.look()
             self.show_again()
@@ -151,8 +163,7 @@ class StudyApp(App[int]):
             return
         self._looking = True
         try:
-            loop = asyncio.get_running_loop()
-            seen = await loop.run_in_executor(self._reader, self.feed.look)
+            seen = await asyncio.wrap_future(self._reader.look())
         except StoreError as error:
             self.notify(str(error), severity="error", markup=False)
             return
@@ -171,11 +182,8 @@ class StudyApp(App[int]):
         """Ask a running engine whether it is stopping already."""
         if self.snapshot is None or self.snapshot.status.engine_pid is None:
             return
-        try:
-            reply = await asyncio.to_thread(ask, self.folder.path, Command(command="ping"))
-        except NoEngine:
-            return
-        if reply.state == "stopping":
+        reply = await asyncio.to_thread(_sent, self.folder, "ping", {})
+        if reply is not None and reply.state == "stopping":
             self.stopping = True
             self.show_again()
 
@@ -206,6 +214,8 @@ class StudyApp(App[int]):
         await remote.stop(self, after_current)
 
     def action_help(self) -> None:
+        from arl_tui.screens.help import Help
+
         self.push_screen(Help(self.screen))
 
     async def action_quit(self) -> None:
@@ -224,3 +234,13 @@ class StudyApp(App[int]):
     @work(thread=True)
     def _write_theme(self, name: str) -> None:
         remember_theme(name)
+
+
+def _sent(folder: StudyFolder, command: str, fields: dict[str, Any]) -> Reply | None:
+    """The engine's answer to a command, or None. Its messages are not needed to draw a screen."""
+    from engine.control import Command, NoEngine, ask
+
+    try:
+        return ask(folder.path, Command.model_validate({"command": command, **fields}))
+    except NoEngine:
+        return None

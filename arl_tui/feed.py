@@ -11,10 +11,9 @@ from typing import Literal, TypeAlias
 
 from state.folder import StudyFolder
 from state.lock import engine_pid
-from state.present import SAMPLES_KEPT, DeviceSample, Live
+from state.present import SAMPLES_KEPT, DeviceSample, Live, Review
 from state.read import StudyStatus
 from state.records import Incumbent, Json, Point
-from state.supervision import Review
 from state.watch import Brief, Watcher
 
 Part: TypeAlias = Literal["engine", "experiments", "live", "devices", "panels", "reviews"]
@@ -112,9 +111,7 @@ def _changed(before: Snapshot | None, now: Snapshot) -> frozenset[Part]:
     if before is None:
         return PARTS
     changed: set[Part] = set()
-    if replace(before.status, counts={}, experiments=0) != replace(
-        now.status, counts={}, experiments=0
-    ):
+    if before.status is not now.status and _uncounted(before) != _uncounted(now):
         changed.add("engine")
     if before.briefs is not now.briefs or before.incumbents != now.incumbents:
         changed.add("experiments")
@@ -127,3 +124,8 @@ def _changed(before: Snapshot | None, now: Snapshot) -> frozenset[Part]:
     if before.reviews != now.reviews:
         changed.add("reviews")
     return frozenset(changed)
+
+
+def _uncounted(snapshot: Snapshot) -> StudyStatus:
+    """The status without what changes with every experiment."""
+    return replace(snapshot.status, counts={}, experiments=0)

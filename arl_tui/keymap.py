@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 
 from textual.app import App
 from textual.binding import Binding
@@ -11,7 +12,7 @@ from textual.dom import DOMNode
 from textual.keys import Keys
 from textual.screen import ModalScreen
 
-from engine.settings import SettingsError
+from arl_tui.exits import CommandError
 
 _OURS = "arl_tui."
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
@@ -23,16 +24,18 @@ _MOVING = frozenset(
 
 
 def checked(keys: Mapping[str, str], app: type[App[int]]) -> dict[str, str]:
-    """The keys by binding, as Textual names them. Raises SettingsError in one sentence.
+    """The keys by binding, as Textual names them. Raises CommandError in one sentence.
 
-    Only classes that have been imported are known.
+    Only classes that have been imported are known: the screens are, here.
     """
+    for screen in ("dashboard", "history", "review"):
+        import_module(f"arl_tui.screens.{screen}")
     nodes = [app, *_ours()]
     known = {binding.id: binding for node in nodes for binding in _bindings(node) if binding.id}
     overrides: dict[str, str] = {}
     for name, value in keys.items():
         if name not in known:
-            raise SettingsError(
+            raise CommandError(
                 f"In [keys]: {name!r} is no action; there are {', '.join(sorted(known))}."
             )
         overrides[name] = ",".join(_key(name, key) for key in value.split(","))
@@ -47,9 +50,9 @@ def _key(name: str, text: str) -> str:
         (binding,) = Binding.make_bindings([Binding(key, "")])
         key = binding.key
     elif key not in _NAMED:
-        raise SettingsError(f"In [keys]: {name} = {text!r} is not the name of a key.")
+        raise CommandError(f"In [keys]: {name} = {text!r} is not the name of a key.")
     if not _MODIFIERS.issuperset(modifiers):
-        raise SettingsError(f"In [keys]: {name} = {text!r} is not the name of a key.")
+        raise CommandError(f"In [keys]: {name} = {text!r} is not the name of a key.")
     return "+".join([*modifiers, key])
 
 
@@ -59,7 +62,7 @@ def _refuse_clashes(
     """Refuse a person's key that would mean two things at once, or take a key of moving."""
     for name, value in overrides.items():
         if moving := _MOVING.intersection(value.split(",")):
-            raise SettingsError(
+            raise CommandError(
                 f"In [keys]: {name} = {min(moving)!r} would take a key that moves in lists."
             )
     for node in nodes:
@@ -70,7 +73,7 @@ def _refuse_clashes(
             for key in overrides.get(binding.id or "", binding.key).split(","):
                 other = taken.setdefault(key, name)
                 if other != name and overrides.keys() & {other, name}:
-                    raise SettingsError(
+                    raise CommandError(
                         f"In [keys]: {key} would mean both {other} and {name}: give one of them "
                         "another key."
                     )

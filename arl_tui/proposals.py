@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 
 from arl_tui.durations import seconds_since, span
 from arl_tui.feed import Snapshot
+from state.present import Review
 from state.records import Json
-from state.supervision import Review
 from state.watch import Brief, Watcher
 
 Standing: TypeAlias = Literal["pending", "sent", "approve"]

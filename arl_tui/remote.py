@@ -12,7 +12,6 @@ from textual.app import SystemCommand
 from arl_tui.feed import Snapshot
 from arl_tui.output import printable
 from arl_tui.screens.stop import Stop, StopDialog
-from engine.control import Command
 
 if TYPE_CHECKING:
     from arl_tui.app import StudyApp
@@ -66,7 +65,7 @@ def ask_to_stop(app: StudyApp) -> None:
 
 async def stop(app: StudyApp, after_current: bool) -> None:
     """End the engine, now or after the running experiment."""
-    reply = await app.order(Command(command="stop", after_current=after_current))
+    reply = await app.order("stop", after_current=after_current)
     if reply is not None and reply.ok:
         when = "after the running experiment" if after_current else "now"
         app.notify(f"The engine stops {when}; `arl-tui run` goes on later.", markup=False)
@@ -75,7 +74,7 @@ async def stop(app: StudyApp, after_current: bool) -> None:
 async def _order(
     app: StudyApp, command: Literal["pause", "resume", "supervise", "unsupervise"], said: str
 ) -> None:
-    reply = await app.order(Command(command=command))
+    reply = await app.order(command)
     if reply is not None and reply.ok:
         app.notify(said, markup=False)
 

@@ -13,9 +13,9 @@ from engine.faults import fault_point
 from engine.researcher import Researcher
 from engine.settings import Review
 from state.errors import StoreError
+from state.present import Decider
 from state.records import Experiment
 from state.store import Store
-from state.supervision import Decider
 from target import gate
 
 

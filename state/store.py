@@ -15,11 +15,12 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from state import lifecycle, present, schema
+from state import lifecycle, publishing, schema
 from state.blobs import sync_folder
 from state.connection import Connection, connect
 from state.errors import StoreConflict, from_os
 from state.folder import StudyFolder, refuse_network, require_study
+from state.present import Present
 from state.records import (
     Experiment,
     Json,
@@ -260,10 +261,10 @@ class Store(Supervision):
                 (sha256, log_seq, utc_now()),
             )
 
-    async def publish(self, now: present.Present) -> None:
+    async def publish(self, now: Present) -> None:
         """Show viewers the present; it waits for no disk."""
         async with self._connection.transaction(durable=False) as t:
-            await present.publish(t, now)
+            await publishing.publish(t, now)
 
     async def event(self, type_: str, experiment_id: int | None = None, data: Json = None) -> int:
         """Record something that the engine did. Returns the event's id."""

@@ -5,35 +5,14 @@ A review is part of the record: it survives the viewer and the engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
 from state import lifecycle
 from state.connection import Transaction
 from state.errors import StoreConflict
+from state.present import Decider, Review, Verdict
 from state.queries import Queries
 from state.records import Outcome
 from state.rows import utc_now
 from state.trim import plain_text
-
-Verdict: TypeAlias = Literal["pending", "approve", "veto"]
-Decider: TypeAlias = Literal["", "person", "timer", "unsupervised"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Review:
-    """A candidate that a person is asked about; `decided_by` is empty while it is pending.
-
-    `proposed_sha` names the policy's own source where a person has amended it.
-    """
-
-    experiment_id: int
-    verdict: Verdict
-    decided_by: Decider
-    note: str
-    proposed_sha: str | None
-    requested_at: str
-    decided_at: str | None
 
 
 class Supervision(Queries):

@@ -13,10 +13,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from state.lock import engine_alive
-from state.present import DeviceSample, Live
+from state.present import DeviceSample, Live, Review
 from state.read import Reader
 from state.records import Json, Kind, Status
-from state.supervision import Review
 
 _BRIEF = (
     "SELECT id, epoch_id, kind, status, val_bpb, delta, seconds, wall_seconds, summary, reason, "

@@ -1,38 +1,11 @@
-"""The errors of the engine's rooms as exit codes; imported only by commands that use the engine."""
+"""The errors of the engine's rooms as sentences with exit codes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from arl_tui.exits import CommandError, Exit
-from engine.conditions import SandboxMissing
-from engine.control import NoEngine
-from engine.decisions import BaselineFailed
-from engine.devices import DeviceError
-from engine.epochs import EpochChanged
-from engine.policy_bench import BenchError
-from engine.preparation import DiskFull
-from engine.settings import SettingsError
-from engine.study import TargetError
-from env.errors import DataError
-from policy import PolicyError
-from target.source import SourceError
-
-_CODES: tuple[tuple[type[Exception], Exit], ...] = (
-    (SettingsError, Exit.USAGE),
-    (PolicyError, Exit.USAGE),
-    (BenchError, Exit.USAGE),
-    (EpochChanged, Exit.EPOCH_CHANGED),
-    (TargetError, Exit.TARGET),
-    (SourceError, Exit.TARGET),
-    (DataError, Exit.DATA),
-    (DeviceError, Exit.DEVICE),
-    (DiskFull, Exit.DISK_FULL),
-    (NoEngine, Exit.NO_ENGINE),
-    (BaselineFailed, Exit.BASELINE_FAILED),
-    (SandboxMissing, Exit.NO_SANDBOX),
-)
+from arl_tui.exits import CommandError
 
 
 @contextmanager
@@ -41,8 +14,11 @@ def told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        # The engine's rooms take half a second to import, which the screen cannot wait for.
+        from arl_tui.commands.failure_codes import CODES
+
         found = _lone(error)
-        for kind, code in _CODES:
+        for kind, code in CODES:
             if isinstance(found, kind):
                 raise CommandError(_sentence(str(found)), code) from error
         raise found from error

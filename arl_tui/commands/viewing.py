@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,8 @@ from state.watch import Brief, Watcher
 if TYPE_CHECKING:
     from engine.settings import Settings
 
+_FILE = Path("arl.toml")  # engine.settings.FILE, which takes long to import
+
 LowBandwidth = Annotated[bool, typer.Option("--low-bandwidth", help="Draw less, for a slow line.")]
 
 
@@ -30,13 +33,13 @@ def register(app: typer.Typer) -> None:
 def attach(study: Study = None, low_bandwidth: LowBandwidth = False) -> int:
     """Show a study: live while its engine runs, its history without one. Starts nothing."""
     from arl_tui.commands.failures import told
-    from arl_tui.layers import settings_here
 
     folder = find_folder(study)
     require_study(folder)
     require_terminal("attach")
     with told():
-        return show(folder, settings_here({}), low_bandwidth)
+        low, keys = _screen_settings()
+        return show(folder, keys, low_bandwidth or low)
 
 
 def open_study(
@@ -68,15 +71,17 @@ def open_study(
                 if engine_alive(folder.lock):
                     narrate("The engine goes on; `arl-tui` shows it.")
                 return Exit.OK
-        return show(folder, chosen, low_bandwidth)
+        return show(folder, chosen.keys, low_bandwidth or chosen.tui.low_bandwidth)
 
 
-def show(folder: StudyFolder, settings: Settings, low_bandwidth: bool) -> int:
+def show(folder: StudyFolder, keys: Mapping[str, str], low_bandwidth: bool) -> int:
     """Run the app on a study until the person leaves."""
+    from arl_tui.reader import StudyReader
+
+    reader = StudyReader(folder)  # it reads while the app is imported
     from arl_tui.app import StudyApp
 
-    low = low_bandwidth or settings.tui.low_bandwidth
-    app = StudyApp(folder, keys=settings.keys, low_bandwidth=low)
+    app = StudyApp(folder, keys=keys, low_bandwidth=low_bandwidth, reader=reader)
     code = app.run()
     return app.return_code or (code if code is not None else Exit.OK)
 
@@ -127,4 +132,20 @@ def _done(folder: StudyFolder) -> list[Brief]:
 
 def has_settings_file() -> bool:
     """Whether the folder where we are says what is to run."""
-    return Path("arl.toml").exists()
+    return _FILE.exists()
+
+
+def _screen_settings() -> tuple[bool, Mapping[str, str]]:
+    """Low bandwidth, and the person's own keys, from arl.toml if it says anything of them."""
+    try:
+        tables = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False, {}
+    except (OSError, ValueError):
+        tables = {"tui": {}}  # what is wrong with it is said below
+    if not tables.keys() & {"tui", "keys"}:
+        return False, {}
+    from arl_tui.layers import settings_here
+
+    settings = settings_here({})
+    return settings.tui.low_bandwidth, settings.keys

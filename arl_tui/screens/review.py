@@ -27,9 +27,8 @@ from arl_tui.widgets import review_list
 from arl_tui.widgets.proposal_view import ProposalView
 from arl_tui.widgets.review_list import ReviewList
 from arl_tui.widgets.state_line import StateLine
-from engine.control import Command
 from state.errors import StoreError
-from state.supervision import Review
+from state.present import Review
 from state.watch import Brief
 
 if TYPE_CHECKING:
@@ -228,8 +227,7 @@ class ReviewQueue(Screen[object]):
     async def _send(
         self, experiment_id: int, verdict: Literal["approve", "veto"], note: str
     ) -> None:
-        command = Command(command=verdict, experiment_id=experiment_id, note=note)
-        reply = await self.app.order(command)
+        reply = await self.app.order(verdict, experiment_id=experiment_id, note=note)
         if reply is not None and reply.ok:
             self._notes.pop(experiment_id, None)
             return

@@ -46,6 +46,7 @@ class RunPanel(Vertical, can_focus=True):
         self._chosen: int | None = None
         self._reference: Sequence[Point] = ()
         self._reference_name = ""
+        self._drawn: object = None  # what the curve shows
         self._shown: Text | None = None
 
     def compose(self) -> ComposeResult:
@@ -96,7 +97,11 @@ class RunPanel(Vertical, can_focus=True):
         nothing = not points and not self._reference
         self.set_class(nothing, "-empty")
         epoch = now.status.epoch
-        if not nothing and epoch is not None:
+        # A report that moves the curve by less than a column is not worth sending over the line.
+        column = int(points[-1][0] * max(self.content_size.width, 1)) if points else -1
+        drawn = (self.chosen, self._reference_name, len(self._reference), column)
+        if not nothing and epoch is not None and drawn != self._drawn:
+            self._drawn = drawn
             curve = self.query_one(LossCurve)
             curve.show(points, epoch.budget, epoch.clock, self._reference, self._reference_name)
         self._write()

@@ -38,6 +38,12 @@ def study_folder(tmp_path: Path) -> Iterator[MakeStudy]:
         lock.release()
 
 
+@pytest.fixture(autouse=True)
+def _at_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the opening, which hands over when it has been drawn."""
+    monkeypatch.setattr(StudyApp, "DEFAULT_MODE", "dashboard")
+
+
 @pytest.fixture
 def study_app(study_folder: MakeStudy, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyApp]:
     """The app on a made-up study, at a time that stands still; takes what `study_folder` takes."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from arl_tui.app import StudyApp
+from arl_tui.exits import CommandError
 from arl_tui.keymap import checked
 from arl_tui.made_up import make_study
 from engine.settings import SettingsError, load_file, validate
@@ -48,7 +49,7 @@ def test_a_key_that_is_no_text_is_refused(tmp_path: Path, value: str) -> None:
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(keys: dict[str, str], sentence: str) -> None:
-    with pytest.raises(SettingsError, match=sentence):
+    with pytest.raises(CommandError, match=sentence):
         checked(keys, StudyApp)
 
 
