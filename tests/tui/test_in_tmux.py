@@ -191,4 +191,6 @@ def test_a_night_in_a_terminal(folder: Path, terminal: Terminal) -> None:
     terminal.kill()
 
     terminal.start(f"{program()} attach")  # on a dead engine: history, and it says so
-    terminal.until("○ stopped", "stopped by a person")
+    terminal.until("○ stopped")
+    terminal.press("2")
+    terminal.until("No engine runs: history only.")
