@@ -16,21 +16,13 @@ import policy
 from engine import oracle
 from engine.decisions import BaselineFailed, Decisions
 from engine.events import Announce, EngineEvent
-from engine.executor import (
-    Budget,
-    CurvePoint,
-    Executor,
-    Job,
-    Listener,
-    Slot,
-    TrialRequest,
-)
+from engine.executor import Budget, Executor, Slot
 from engine.facts import ENGINE_STARTED, FactReader
 from engine.faults import fault_point
 from engine.publisher import Publisher
 from engine.review import ReviewDesk
-from state.present import Phase
-from state.records import Experiment, Process
+from engine.running import Running
+from state.records import Experiment
 from state.store import Store
 
 ORACLE_SECONDS = 5.0
@@ -64,9 +56,8 @@ class Engine:
     ) -> None:
         self._store = store
         self._decisions = decisions
-        self._executor = executor
+        self._running = Running(store, executor, budget, announce, publisher)
         self._slots = slots
-        self._budget = budget
         self._criteria = criteria
         self._facts = facts
         self._announce = announce
@@ -74,11 +65,9 @@ class Engine:
         self._publisher = publisher
         self._lock = anyio.Lock()
         self._changed = anyio.Event()
-        self._jobs: dict[int, Job] = {}
         self._taken: set[int] = set()
         self._ending: Ending | None = None
         self._paused = False
-        self._interrupting = False
 
     async def pause(self) -> None:
         """Start no further experiment; those that run go on."""
@@ -124,9 +113,7 @@ class Engine:
         """End the run. What runs is interrupted, or finished first with `after_current`."""
         self._end("stopped", reason, criterion)
         if not after_current:
-            self._interrupting = True
-            for job in self._jobs.values():
-                job.cancel()
+            self._running.interrupt()
 
     @property
     def state(self) -> str:
@@ -268,53 +255,7 @@ class Engine:
         return None
 
     async def _run(self, experiment: Experiment, slot: Slot) -> None:
-        source = await self._store.source(experiment.source_sha)
-        fault_point("before-start")
-        attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
-        fault_point("started")
-        data = {"id": experiment.id, "kind": experiment.kind, "attempt": attempt}
-        what = f": {experiment.summary}" if experiment.summary else ""
-        self._announce(
-            EngineEvent(
-                "started",
-                f"#{experiment.id} {experiment.kind}{what}",
-                data | {"device": slot.device, "edit": experiment.summary},
-            )
-        )
-
-        async def on_process(process: Process) -> None:
-            await self._store.attach(experiment.id, process)
-
-        def on_phase(phase: Phase) -> None:
-            self._publisher.phase(experiment.id, slot, phase)
-            self._announce(EngineEvent("phase", phase, data | {"phase": phase}))
-
-        def on_report(point: CurvePoint) -> None:
-            self._publisher.report(experiment.id, point)
-            report = {"progress": point.progress, "step": point.step, "loss": point.loss}
-            self._announce(EngineEvent("report", "", data | report))
-
-        listener = Listener(on_process, on_phase, on_report)
-        request = TrialRequest(
-            experiment.id,
-            attempt,
-            source,
-            experiment.seed,
-            self._budget,
-            slot,
-            # Runs that a promotion compares; a candidate's own score is for the search alone.
-            sealed=experiment.kind != "candidate",
-        )
-        job = await self._executor.submit(request, listener)
-        self._jobs[experiment.id] = job
-        if self._interrupting:
-            job.cancel()
-        try:
-            result = await job.result()
-        finally:
-            del self._jobs[experiment.id]
-            self._publisher.ended(experiment.id)
-            self._publisher.doing(slot, "recording")
+        result = await self._running.run(experiment, slot)
         fault_point("scored")
         # A finished trial is worth a GPU's minutes: nothing may come between it and its record.
         with anyio.CancelScope(shield=True):

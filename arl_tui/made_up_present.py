@@ -1,0 +1,94 @@
+"""The present of a made-up study: a running experiment, devices and panels."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sqlite3
+from collections.abc import Callable
+
+
+def write_present(
+    db: sqlite3.Connection, experiments: int, live: int | None, at: Callable[[float], str]
+) -> None:
+    """Write the devices' samples, the panels, and what experiment `live` does; `at` tells times."""
+    dice = random.Random(experiments)
+    if live is not None:
+        db.execute("INSERT INTO curves VALUES (?, 1, ?)", (live, curve(live, 0.62)))
+        db.execute(
+            "INSERT INTO live VALUES (?, 'training', ?, 0.62, 590, 4.31, 3.2)",
+            (live, at(live + 0.05)),
+        )
+    for number in range(120):
+        busy = 0.0 if number % 40 < 3 else 0.94 + 0.05 * dice.random()
+        db.execute(
+            "INSERT INTO device_samples (at, device, utilisation, memory_mb, memory_total_mb, "
+            "power_w, temperature_c) VALUES (?, 'cuda:0', ?, ?, 81559, ?, ?)",
+            (at(experiments - 1 + number / 120), busy, 10_500, 90 + 560 * busy, 38 + 25 * busy),
+        )
+    for name, data in PANELS.items():
+        db.execute("INSERT INTO panels VALUES (?, ?, ?)", (name, at(experiments), json.dumps(data)))
+
+
+PANELS: dict[str, object] = {
+    "policy": {
+        "name": "ppo",
+        "metrics": {
+            "entropy": 5.21,
+            "approx_kl": 0.0043,
+            "clipfrac": 0.06,
+            "explained_variance": 0.41,
+        },
+        "value": 0.31,
+        "updates": 12,
+        "sites": [
+            ["MATRIX_LR", 0.24],
+            ["BATCH_TOKENS", 0.17],
+            ["WARMDOWN", 0.12],
+            ["DEPTH", 0.08],
+            ["EMBED_LR", 0.06],
+        ],
+    },
+    "oracle": {
+        "readings": [
+            {
+                "name": "hours",
+                "used": 0.42,
+                "stop": False,
+                "sentence": "the study has run for 4.20 of 10 hours",
+            },
+            {
+                "name": "disk",
+                "used": 0.01,
+                "stop": False,
+                "sentence": "81.2 GB of disk are free, 0.5 GB must stay free",
+            },
+        ]
+    },
+    "slots": {
+        "slots": [
+            {
+                "slot": 0,
+                "device": "cuda:0",
+                "seconds": {
+                    "training": 13890.0,
+                    "starting": 610.0,
+                    "scoring": 290.0,
+                    "waiting": 40.0,
+                },
+            }
+        ]
+    },
+}
+
+
+def curve(number: int, until: float) -> str:
+    """A loss curve as JSON, up to a share of the budget."""
+    dice = random.Random(number)
+    points = []
+    for step in range(0, int(960 * until), 16):
+        progress = step / 960
+        loss = 3.9 + 3.7 * math.exp(-9 * progress) - 0.25 * progress + 0.02 * dice.gauss(0, 1)
+        points.append([round(progress, 4), step, round(loss, 4)])
+    return json.dumps(points)

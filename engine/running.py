@@ -1,0 +1,100 @@
+"""What runs in the slots: trials from their start to their result, and who hears of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.events import Announce, EngineEvent
+from engine.executor import (
+    Budget,
+    CurvePoint,
+    Executor,
+    Job,
+    Listener,
+    Slot,
+    TrialRequest,
+    TrialResult,
+)
+from engine.faults import fault_point
+from engine.publisher import Publisher
+from state.present import Phase
+from state.records import Experiment, Process
+from state.store import Store
+
+
+class Running:
+    """Starts trials and knows those that run."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        budget: Budget,
+        announce: Announce,
+        publisher: Publisher,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._budget = budget
+        self._announce = announce
+        self._publisher = publisher
+        self._jobs: dict[int, Job] = {}
+        self._interrupting = False
+
+    def interrupt(self) -> None:
+        """End what runs, and what is started from now on."""
+        self._interrupting = True
+        for job in self._jobs.values():
+            job.cancel()
+
+    async def run(self, experiment: Experiment, slot: Slot) -> TrialResult:
+        """Record that an experiment runs, and run it to its end."""
+        source = await self._store.source(experiment.source_sha)
+        fault_point("before-start")
+        attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
+        fault_point("started")
+        data = {"id": experiment.id, "kind": experiment.kind, "attempt": attempt}
+        what = f": {experiment.summary}" if experiment.summary else ""
+        self._announce(
+            EngineEvent(
+                "started",
+                f"#{experiment.id} {experiment.kind}{what}",
+                data | {"device": slot.device, "edit": experiment.summary},
+            )
+        )
+        request = TrialRequest(
+            experiment.id,
+            attempt,
+            source,
+            experiment.seed,
+            self._budget,
+            slot,
+            # Runs that a promotion compares; a candidate's own score is for the search alone.
+            sealed=experiment.kind != "candidate",
+        )
+        listener = self._listener(experiment.id, slot, data)
+        job = await self._executor.submit(request, listener)
+        self._jobs[experiment.id] = job
+        if self._interrupting:
+            job.cancel()
+        try:
+            return await job.result()
+        finally:
+            del self._jobs[experiment.id]
+            self._publisher.ended(experiment.id)
+            self._publisher.doing(slot, "recording")
+
+    def _listener(self, experiment_id: int, slot: Slot, data: Mapping[str, object]) -> Listener:
+        async def on_process(process: Process) -> None:
+            await self._store.attach(experiment_id, process)
+
+        def on_phase(phase: Phase) -> None:
+            self._publisher.phase(experiment_id, slot, phase)
+            self._announce(EngineEvent("phase", phase, {**data, "phase": phase}))
+
+        def on_report(point: CurvePoint) -> None:
+            self._publisher.report(experiment_id, point)
+            report = {"progress": point.progress, "step": point.step, "loss": point.loss}
+            self._announce(EngineEvent("report", "", {**data, **report}))
+
+        return Listener(on_process, on_phase, on_report)

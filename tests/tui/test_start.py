@@ -1,0 +1,93 @@
+"""Before there is a study to show: the plan, the start, and an engine that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arl_tui.launch import Launch
+from arl_tui.made_up import make_study
+from arl_tui.screens.start import Failed, StartApp
+from engine.plan import plan
+from engine.settings import validate
+from state.folder import StudyFolder
+from state.watch import Watcher
+
+pytestmark = pytest.mark.anyio
+
+
+def never() -> Launch:
+    raise AssertionError("nothing was to be started")
+
+
+def app(
+    launch: Callable[[], Launch] = never, *, exists: bool = False, wait: bool = True
+) -> StartApp:
+    settings = validate({"slots": {"devices": "cpu*2"}, "limits": {"max_hours": 8}})
+    return StartApp(plan(settings, []), launch, exists=exists, wait=wait)
+
+
+def shown(start: StartApp) -> str:
+    return "\n".join(str(start.query_one(f"#{name}").render()) for name in ("title", "plan"))
+
+
+async def test_it_says_what_would_run_and_waits() -> None:
+    start = app()
+    async with start.run_test(size=(80, 24)) as pilot:
+        seen = shown(start)
+        for words in (
+            "would start a new study",
+            "the shipped train.py",
+            "cpu*2",
+            "20 s of cpu time for each experiment",
+            "about 35 s per experiment",
+            "8 hours",
+        ):
+            assert words in seen
+        await pilot.press("h")  # there is no history to look at
+        await pilot.press("q")
+    assert start.return_value == "leave"
+
+
+async def test_of_a_study_that_exists_the_history_can_be_read() -> None:
+    start = app(exists=True)
+    async with start.run_test(size=(80, 24)) as pilot:
+        assert "would go on with the study" in shown(start)
+        await pilot.press("h")
+    assert start.return_value == "look"
+
+
+async def test_an_engine_that_cannot_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = StudyFolder(tmp_path / ".arl")
+    start = app(
+        lambda: Launch(folder, ["--study", str(folder.path), "--target", "nowhere.py"]), wait=False
+    )
+    async with start.run_test(size=(80, 24)) as pilot:
+        for _ in range(600):
+            await pilot.pause(0.05)
+            if start.return_value is not None:
+                break
+    result = start.return_value
+    assert isinstance(result, Failed)
+    assert result.code == 4
+    assert "nowhere.py" in result.sentence
+    assert not folder.exists
+
+
+def test_what_is_expected_is_what_was_measured(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "study")
+    make_study(folder, 40)
+    with Watcher(folder) as watcher:
+        done = watcher.briefs()
+    rows = dict(plan(validate({"slots": {"devices": "cuda:0"}}), done))
+    assert rows["budget"] == "300 s of wall time for each experiment"
+    assert rows["expected"] == "about 59 s per experiment, as so far"  # the times are made up
+    assert rows["until"].startswith("you stop it")
+    rows = dict(plan(validate({"budget": {"clock": "steps", "seconds": 40}}), []))
+    assert rows["budget"] == "40 batches for each experiment"
+    assert "unknown" in rows["expected"]
