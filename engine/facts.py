@@ -28,10 +28,11 @@ class FactReader:
 
     async def read(self) -> Facts:
         """The facts now."""
-        experiments = await self._store.experiments()
+        kinds = await self._store.kinds()
+        total = sum(kinds.values())
         return Facts(
-            experiments=len(experiments),
-            after_baseline=sum(e.kind not in ("baseline", "replicate") for e in experiments),
+            experiments=total,
+            after_baseline=total - kinds.get("baseline", 0) - kinds.get("replicate", 0),
             hours=self._hours_before + (time.monotonic() - self._began) / 3600,
             disk_free_gb=shutil.disk_usage(self._store.folder.path).free / 1e9,
         )

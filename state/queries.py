@@ -60,6 +60,12 @@ class Queries:
         """Every experiment, oldest first."""
         return await self._experiments("")
 
+    async def kinds(self) -> dict[str, int]:
+        """How many experiments there are of each kind."""
+        async with self._connection.reading() as t:
+            rows = await t.all("SELECT kind, COUNT(*) AS n FROM experiments GROUP BY kind")
+        return {str(row["kind"]): int(row["n"]) for row in rows}
+
     async def experiment(self, experiment_id: int) -> Experiment:
         """One experiment. Raises NoSuchExperiment."""
         async with self._connection.reading() as t:
