@@ -12,8 +12,9 @@ from anyio import to_thread
 
 import policy
 from engine import epochs, oracle
+from engine.command_handler import handler
 from engine.conditions import Conditions, establish
-from engine.control import Command, Handle, Reply, serve
+from engine.control import serve
 from engine.decisions import Decisions
 from engine.events import Announce, EngineEvent
 from engine.executor import Executor
@@ -23,7 +24,7 @@ from engine.loop import Ending, Engine
 from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
-from engine.review import Refused, ReviewDesk
+from engine.review import ReviewDesk
 from engine.settings import FILE, Settings, Target
 from engine.telemetry import DeviceSampler
 from env import manifest
@@ -83,7 +84,7 @@ async def _run_locked(
             )
             watch = _SignalWatch(engine)
             tasks.start_soon(watch.run)
-            tasks.start_soon(serve, folder.path, _handler(engine))
+            tasks.start_soon(serve, folder.path, handler(engine))
             ending = await engine.run()
             tasks.cancel_scope.cancel()
     return ending, watch.received
@@ -228,35 +229,3 @@ class _SignalWatch:
                     continue  # the terminal has gone; the night's work has not
                 self.received = self.received or int(number)
                 self._engine.stop(f"stopped by {signal.Signals(number).name}")
-
-
-def _handler(engine: Engine) -> Handle:
-    async def handle(command: Command) -> Reply:
-        if command.command == "pause":
-            await engine.pause()
-        elif command.command == "resume":
-            await engine.resume()
-        elif command.command == "stop":
-            engine.stop("stopped by a person", after_current=command.after_current)
-        elif command.command in ("supervise", "unsupervise"):
-            await engine.supervise(command.command == "supervise")
-        elif command.command != "ping":
-            return await _review(engine, command)
-        return Reply(ok=True, state=engine.state)
-
-    return handle
-
-
-async def _review(engine: Engine, command: Command) -> Reply:
-    if command.experiment_id is None:
-        return Reply(ok=False, error=f"{command.command} needs the number of an experiment")
-    try:
-        if command.command == "approve":
-            await engine.approve(command.experiment_id, command.note)
-        elif command.command == "veto":
-            await engine.veto(command.experiment_id, command.note)
-        else:
-            await engine.amend(command.experiment_id, command.source)
-    except Refused as refusal:
-        return Reply(ok=False, error=str(refusal), state=engine.state)
-    return Reply(ok=True, state=engine.state)

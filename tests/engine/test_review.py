@@ -10,7 +10,9 @@ from types import ModuleType
 import anyio
 import pytest
 
+from engine.command_handler import handler
 from engine.conditions import Conditions
+from engine.control import Command, Reply, ask, serve
 from engine.events import EngineEvent
 from engine.executor import Budget, Slot
 from engine.in_process import InProcessExecutor
@@ -216,3 +218,33 @@ async def test_silence_is_consent_where_that_is_asked_for(
     said = [event.sentence for event in desk.events if event.type == "reviewed"]
     assert said
     assert all("nobody objected in time" in sentence for sentence in said)
+
+
+async def test_commands_come_through_the_socket_and_refusals_are_sentences(desk: Desk) -> None:
+    async def send(command: str, **fields: object) -> Reply:
+        message = Command.model_validate({"command": command, **fields})
+        return await anyio.to_thread.run_sync(ask, desk.folder.path, message)
+
+    async with desk.open(), anyio.create_task_group() as tasks:
+        tasks.start_soon(serve, desk.folder.path, handler(desk.engine))
+        first, second, third = await desk.pending()
+        assert (await send("veto", experiment_id=first, note="a\nb\x1b[2J")).ok
+        assert (await desk.store.experiment(first)).reason == "a b [2J"
+        source = await desk.store.source((await desk.store.experiment(second)).source_sha)
+        assert (await send("amend", experiment_id=second, source=source + "# mine\n")).ok
+        assert (await send("approve", experiment_id=second)).ok
+        await desk.until(lambda es: es[second].ended)
+        for command, fields, why in (
+            ("approve", {}, "needs the number"),
+            ("approve", {"experiment_id": 12345}, "no experiment 12345"),
+            ("veto", {"experiment_id": second}, "cannot be vetoed"),
+            ("amend", {"experiment_id": third, "source": "("}, "cannot be used"),
+        ):
+            reply = await send(command, **fields)
+            assert not reply.ok
+            assert why in reply.error
+            assert reply.error.count("\n") == 0
+        assert (await send("unsupervise")).ok
+        assert not (await desk.store.study()).supervised
+        await anyio.sleep(0.05)  # anyio minds when a client leaves in the moment of cancelling
+        tasks.cancel_scope.cancel()
