@@ -8,8 +8,10 @@ from typing import Any
 
 from arl_tui.exits import CommandError
 from engine.settings import FILE, Settings, load_file, merge, validate
+from state.errors import StoreOlder
 from state.folder import StudyFolder
 from state.read import Reader
+from state.upgrade import upgrade
 
 
 def settings_here(asked: Mapping[str, Any]) -> Settings:
@@ -24,8 +26,13 @@ def settings_of(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
     """
     recorded: dict[str, Any] = {}
     if folder.exists:
-        with Reader(folder) as reader:
-            recorded = dict(reader.status().study.settings)
+        try:
+            reader = Reader(folder)
+        except StoreOlder:
+            upgrade(folder)
+            reader = Reader(folder)
+        with reader:
+            recorded = dict(reader.study().settings)
     # These belong to a run, not to the study: what was meant for last night ends with it.
     for table in ("limits", "review", "tui", "keys"):
         recorded.pop(table, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,14 @@ import pytest
 
 from arl_tui.cli import run
 from arl_tui.exits import Exit
+from arl_tui.layers import settings_of
 from arl_tui.made_up import make_study
+from state.errors import StoreOlder
 from state.folder import StudyFolder
+from state.upgrade import upgrade
+from state.watch import Watcher
 
+OLD = Path(__file__).parents[1] / "state" / "assets" / "schema_1.db"
 Captured = pytest.CaptureFixture[str]
 
 
@@ -61,3 +67,15 @@ def test_the_screen_does_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_older_study_is_brought_up_to_date_before_it_goes_on(here: Path) -> None:
+    folder = StudyFolder(here / "study")
+    folder.make()
+    shutil.copyfile(OLD, folder.database)
+    with pytest.raises(StoreOlder):
+        Watcher(folder)
+    settings_of(folder, {})
+    with Watcher(folder) as watcher:
+        assert len(watcher.briefs()) == 5
+    assert upgrade(folder) == []
