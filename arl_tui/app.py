@@ -114,6 +114,7 @@ class StudyApp(App[int]):
         self.low_bandwidth = low_bandwidth
         self.now = now
         self._looking = False
+        self._problem = ""
         if low_bandwidth:
             self.animation_level = "none"
         theme = remembered_theme()
@@ -165,7 +166,9 @@ class StudyApp(App[int]):
         try:
             seen = await asyncio.wrap_future(self._reader.look())
         except StoreError as error:
-            self.notify(str(error), severity="error", markup=False)
+            if str(error) != self._problem:  # it is looked at twice a second, and told once
+                self._problem = str(error)
+                self.notify(str(error), severity="error", markup=False)
             return
         finally:
             self._looking = False

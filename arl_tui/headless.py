@@ -22,6 +22,7 @@ class Headless:
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
         self._silent = False
+        self._step = ""  # of the preparation
         self._bar: Progress | None = None
         self._tasks: dict[int, TaskID] = {}
         if not as_json and sys.stderr.isatty():
@@ -64,7 +65,11 @@ class Headless:
                 self._print(json.dumps(body))
             return
         self.bar_only(event)
-        if event.type not in _BAR_ONLY:
+        if event.type == "preparing" and self._bar is None:
+            if event.sentence != self._step:  # many times a second, but each step once
+                self._step = event.sentence
+                self._print(f"{datetime.now():%H:%M:%S} {printable(event.sentence)}")
+        elif event.type not in _BAR_ONLY:
             self._print(f"{datetime.now():%H:%M:%S} {printable(event.sentence)}")
 
     def _print(self, line: str) -> None:

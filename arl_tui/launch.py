@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from engine.control import Command, NoEngine, ask
 from state.folder import StudyFolder
-from state.lock import engine_alive
+from state.lock import engine_pid
 
 LOG_LINES = 200
 
@@ -34,9 +34,17 @@ class Launch:
         """Its exit code, or None while it runs."""
         return self._process.poll()
 
+    def has_study(self) -> bool:
+        """Whether this engine, and no other, runs the study."""
+        return self.folder.exists and engine_pid(self.folder.lock) == self._process.pid
+
+    def end(self) -> None:
+        """End it before it has the study: nothing is lost."""
+        self._process.terminate()
+
     def answers(self) -> bool:
         """Whether it has the study and takes commands."""
-        if not (self.folder.exists and engine_alive(self.folder.lock)):
+        if not self.has_study():
             return False
         try:
             return ask(self.folder.path, Command(command="ping"), seconds=1.0).ok

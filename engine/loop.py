@@ -168,22 +168,26 @@ class Engine:
         """In a supervised study the policy proposes ahead, for a person takes time."""
         while True:
             changed = self._changed
-            if self._ending is None and not self._paused:
-                async with self._lock:
-                    try:
-                        while await self._may_propose_ahead():
-                            await self._propose()
-                    except policy.PolicyExhausted:
-                        pass  # the slot that finds nothing left to do ends the run
+            try:
+                while await self._proposed_ahead():
+                    pass
+            except policy.PolicyExhausted:
+                pass  # the slot that finds nothing left to do ends the run
             await changed.wait()
 
-    async def _may_propose_ahead(self) -> bool:
-        return (
-            self._desk.supervised
-            and await self._store.incumbent() is not None
-            and not await self._desk.full()
-            and await self._stop_sign() is None
-        )
+    async def _proposed_ahead(self) -> bool:
+        async with self._lock:  # anew for each: an outcome to be recorded does not wait for all
+            may = (
+                self._ending is None
+                and not self._paused
+                and self._desk.supervised
+                and await self._store.incumbent() is not None
+                and not await self._desk.full(self._taken)
+                and await self._stop_sign() is None
+            )
+            if may:
+                await self._propose()
+        return may
 
     async def _propose(self) -> None:
         await self._decisions.propose()
@@ -214,6 +218,8 @@ class Engine:
                     experiment = await self._choose()
                     asked = await self._desk.waiting()
                 if experiment is not None:
+                    if self._desk.supervised:
+                        self._notify()  # there is room for another proposal
                     return experiment
                 if self._ending is not None:
                     return None
@@ -238,7 +244,7 @@ class Engine:
             if reading is None:
                 if await self._decisions.watch():
                     continue
-                if await self._desk.full():
+                if await self._desk.full(self._taken):
                     return None  # enough wait for a person
                 try:
                     await self._propose()

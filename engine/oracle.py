@@ -65,8 +65,9 @@ def consult(chosen: Sequence[Criterion], facts: Facts) -> tuple[Reading, ...]:
 
 
 def verdict(readings: Sequence[Reading]) -> Reading | None:
-    """The first criterion that says stop, or None."""
-    return next((reading for reading in readings if reading.stop), None)
+    """The criterion that says stop, or None. Of several, one that waits for nothing."""
+    stops = [reading for reading in readings if reading.stop]
+    return min(stops, key=lambda r: (r.name != "disk", r.drain), default=None)
 
 
 def _count(name: str, limit: int, count: Callable[[Facts], int]) -> Criterion:

@@ -105,7 +105,7 @@ class Publisher:
                 now = time.monotonic()
                 if now - sampled >= (SAMPLE_SECONDS if self._live else QUIET_SECONDS):
                     sampled = now
-                    samples = await to_thread.run_sync(self._sample)
+                    samples = await to_thread.run_sync(self._measured, abandon_on_cancel=True)
                     self.show("slots", self._duty.report())
                 await self._publish(samples)
                 await anyio.sleep(PUBLISH_SECONDS)
@@ -113,6 +113,12 @@ class Publisher:
             with anyio.CancelScope(shield=True):
                 self.show("slots", self._duty.report())
                 await self._publish(())
+
+    def _measured(self) -> Sequence[DeviceSample]:
+        try:
+            return self._sample()
+        except Exception:  # a broken sensor or driver: what it shows is not worth a night's run
+            return ()
 
     async def _publish(self, samples: Sequence[DeviceSample]) -> None:
         if not (self._changed or samples):

@@ -5,8 +5,11 @@ The caller holds the engine's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from anyio import to_thread
 
 from engine.events import Announce, EngineEvent
 from engine.faults import fault_point
@@ -92,9 +95,13 @@ class ReviewDesk:
             for experiment in await self._candidates()
         )
 
-    async def full(self) -> bool:
-        """Whether enough candidates wait, for a verdict or for a slot, that none is added."""
-        return self.supervised and len(await self._candidates()) >= self._settings.ahead
+    async def full(self, taken: Collection[int]) -> bool:
+        """Whether enough candidates wait, for a verdict or for a slot, that none is added.
+
+        What is `taken` by a slot waits no more.
+        """
+        waiting = [e for e in await self._candidates() if e.id not in taken]
+        return self.supervised and len(waiting) >= self._settings.ahead
 
     async def approve(self, experiment_id: int, note: str = "", by: Decider = "person") -> None:
         """Let a candidate run. Raises Refused."""
@@ -132,7 +139,7 @@ class ReviewDesk:
             return
         if source == parent:
             raise Refused(f"without any edit, #{experiment_id} would be its parent again")
-        reason = gate.check(source, parent=parent)
+        reason = await to_thread.run_sync(partial(gate.check, source, parent=parent))
         if reason is not None:
             raise Refused(f"the script cannot be used: {reason}")
         await self._researcher.amend(experiment, source)

@@ -26,7 +26,7 @@ class DeviceSampler:
         if any(device != "cpu" for device in self._slots):
             self._nvml = nvml or _open_nvml()
         self._memory = machine_memory() / 2**20
-        psutil.cpu_percent()  # the first call has nothing to compare with
+        self._times = psutil.cpu_times()
 
     def sample(self) -> list[DeviceSample]:
         """One sample of each device."""
@@ -40,11 +40,20 @@ class DeviceSampler:
         return DeviceSample(
             at=utc_now(),
             device="cpu",
-            utilisation=psutil.cpu_percent() / 100,
+            utilisation=self._busy(),
             memory_mb=round((memory.total - memory.available) / 2**20),
             memory_total_mb=round(min(self._memory, memory.total / 2**20)),
             temperature_c=_cpu_temperature(),
         )
+
+    def _busy(self) -> float | None:
+        """The share of all cores since the last sample; psutil's own remembers one per thread."""
+        before, now = self._times, psutil.cpu_times()
+        self._times = now
+        total = sum(now) - sum(before)
+        idle = now.idle + getattr(now, "iowait", 0.0)
+        idle -= before.idle + getattr(before, "iowait", 0.0)
+        return min(1.0, max(0.0, 1 - idle / total)) if total > 0 else None
 
     def _gpu(self, slot: Slot) -> DeviceSample:
         nvml = self._nvml

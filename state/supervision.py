@@ -104,9 +104,10 @@ async def _amend(
     """Replace the source of a candidate under review: nobody sampled it, so no log_prob stays."""
     sha = await lifecycle.add_source(t, source)
     await t.write(
-        "UPDATE reviews SET proposed_sha = COALESCE(proposed_sha, "
-        "(SELECT source_sha FROM experiments WHERE id = ?)) WHERE experiment_id = ?",
-        (experiment_id, experiment_id),
+        "UPDATE reviews SET proposed_sha = COALESCE(proposed_sha, (SELECT source_sha FROM "
+        "experiments WHERE id = ?)), verdict = 'pending', decided_by = '', decided_at = NULL, "
+        "requested_at = ? WHERE experiment_id = ?",
+        (experiment_id, utc_now(), experiment_id),
     )
     await t.write(
         "UPDATE experiments SET source_sha = ?, diff = ?, summary = ?, why = ?, log_prob = NULL "

@@ -112,7 +112,10 @@ class Watcher(Reader):
 
     def reviews(self, *, pending: bool = True) -> list[Review]:
         """Reviews in the order of their experiments: those that wait, or all."""
-        sql = "SELECT * FROM reviews WHERE verdict = 'pending' OR ? ORDER BY experiment_id"
+        sql = (
+            "SELECT r.* FROM reviews AS r JOIN experiments AS e ON e.id = r.experiment_id "
+            "WHERE (r.verdict = 'pending' AND e.status = 'queued') OR ? ORDER BY e.id"
+        )
         values = (int(not pending),)
         return self._db.run(lambda db: [Review(**dict(row)) for row in db.execute(sql, values)])
 

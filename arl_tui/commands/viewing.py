@@ -67,10 +67,17 @@ def open_study(
             if isinstance(result, Failed):
                 narrate(result.sentence)
                 return result.code
+            if result == "ended":
+                narrate("The engine was still starting, and has been ended: nothing is lost.")
+                return Exit.OK
             if result not in ("attach", "look"):
                 if engine_alive(folder.lock):
                     narrate("The engine goes on; `arl-tui` shows it.")
                 return Exit.OK
+        elif (supervised := asked.get("review", {}).get("supervised")) is not None:
+            from engine.control import Command, ask
+
+            ask(folder.path, Command(command="supervise" if supervised else "unsupervise"))
         return show(folder, chosen.keys, low_bandwidth or chosen.tui.low_bandwidth)
 
 

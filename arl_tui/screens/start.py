@@ -13,13 +13,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Footer, Static
 
+from arl_tui.exits import Exit, code_of
 from arl_tui.launch import Launch
 from arl_tui.output import printable
+from state.errors import StoreError
 
 POLL_SECONDS = 0.1
 _SHOWN = 8  # lines of the engine's log
 
-Choice: TypeAlias = Literal["attach", "look", "leave"]
+Choice: TypeAlias = Literal["attach", "look", "leave", "ended"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ class StartApp(App[Choice | Failed]):
         """Start the engine, and wait until it has the study."""
         if self._launch is not None:
             return
-        self._launch = self._begin()
+        try:
+            self._launch = self._begin()
+        except (StoreError, OSError) as error:
+            self.exit(Failed(code_of(error) or Exit.INTERNAL, f"{error}"))
+            return
         self.refresh_bindings()
         self.query_one("#title", Static).update("The engine is starting.")
         self.set_interval(POLL_SECONDS, self._look)
@@ -98,8 +104,12 @@ class StartApp(App[Choice | Failed]):
         self.exit("look")
 
     def action_leave(self) -> None:
-        """Go; an engine that has been started goes on."""
-        self.exit("leave")
+        """Go. An engine that has the study goes on; one that is still starting is ended."""
+        if self._launch is not None and not self._launch.has_study():
+            self._launch.end()
+            self.exit("ended")
+        else:
+            self.exit("leave")
 
     async def _look(self) -> None:
         launch = self._launch
@@ -111,6 +121,9 @@ class StartApp(App[Choice | Failed]):
             # It may have finished within a moment: then there is a study to look at.
             finished = code == 0 and launch.folder.exists
             sentence = said[-1] if said else f"The engine ended with exit code {code}."
+            if code < 0:
+                sentence = f"The engine was ended by signal {-code}: see {launch.folder.log}."
+                code = 128 - code
             self.exit("attach" if finished else Failed(code, sentence))
         elif await asyncio.to_thread(launch.answers):
             self.exit("attach")

@@ -89,12 +89,17 @@ def history(study: str) -> list[dict[str, object]]:
 
 
 def workers() -> dict[int, str]:
-    """Everything on this machine that works for some engine's trials."""
+    """Everything on this machine that works for some engine's trials, but for other tests'."""
     found = {}
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or ())
         if any(name in line for name in ("env.supervisor", "env.harness", "env.scorer")):
-            found[process.pid] = line
+            try:
+                above = {parent.pid for parent in process.parents()}
+            except psutil.Error:
+                continue  # it has ended
+            if os.getpid() in above or os.getppid() not in above:
+                found[process.pid] = line
     return found
 
 
@@ -105,6 +110,7 @@ def wait_until_nothing_is_left(before: dict[int, str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.xdist_group("processes")  # it looks at every process of the machine
 @pytest.mark.usefixtures("folder")
 def test_killed_during_trials_it_leaves_nothing_and_goes_on_bit_for_bit() -> None:
     whole = run("whole")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine import oracle
 from engine.facts import ENGINE_STARTED, hours_run
 from engine.oracle import Facts, consult, criteria, verdict
 from engine.settings import Limits
@@ -60,3 +61,13 @@ def test_a_killed_engines_hours_end_with_its_last_event() -> None:
     assert hours_run(events) == pytest.approx((10 + 20) / 60)
     assert hours_run(events[:3]) == pytest.approx(10 / 60)
     assert hours_run([]) == 0.0
+
+
+def test_a_limit_that_waits_for_nothing_comes_before_one_that_does() -> None:
+    waits = oracle.Reading("experiments", 1.0, True, "5 of 5", drain=True)
+    hours = oracle.Reading("hours", 1.0, True, "8 of 8")
+    disk = oracle.Reading("disk", 1.0, True, "full")
+    assert oracle.verdict([waits, hours]) is hours
+    assert oracle.verdict([waits, hours, disk]) is disk
+    assert oracle.verdict([waits]) is waits
+    assert oracle.verdict([]) is None

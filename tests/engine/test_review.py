@@ -166,6 +166,7 @@ async def test_a_person_amends_a_candidate(toy: ModuleType, tmp_path: Path, poli
         assert now.summary == f"{proposed.summary} (amended)"
         assert now.log_prob is None
         assert now.status == "queued", "it still waits"
+        assert (await desk.store.reviews())[first].verdict == "pending"
         await desk.engine.approve(first)
         experiments = await desk.until(lambda es: es[first].ended)
         assert experiments[first].source_sha == now.source_sha

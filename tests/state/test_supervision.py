@@ -86,15 +86,27 @@ async def test_a_veto_is_an_outcome_that_the_policy_is_told(tmp_path: Path) -> N
             await store.approve(0, by="person")
 
 
+async def test_what_has_ended_otherwise_waits_for_nobody(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "s")
+    async with Store.create(folder, STUDY) as store:
+        number = await candidate(store)
+        await store.request_review(number)
+        await store.finish(number, Outcome(status="invalid", reason="x"), operation="tell")
+        with Watcher(folder) as watcher:
+            assert watcher.reviews() == []
+
+
 async def test_an_amended_candidate_keeps_what_the_policy_proposed(tmp_path: Path) -> None:
     async with Store.create(StudyFolder(tmp_path / "s"), STUDY) as store:
         number = await candidate(store)
+        await store.approve(number, by="timer")
         for value in (5, 6):
             source = f"A = {value}\n"
             await store.amend(number, source, diff=f"+A = {value}\n", summary="mine", why="w")
         now = await store.experiment(number)
         assert await store.source(now.source_sha) == "A = 6\n"
         assert (now.log_prob, now.summary, now.why) == (None, "mine", "w")
+        assert (await store.reviews())[number].verdict == "pending", "it was another source"
         proposed = (await store.reviews())[number].proposed_sha
         assert proposed is not None
         assert await store.source(proposed) == "A = 2\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from arl_tui.launch import Launch
@@ -77,6 +78,37 @@ async def test_an_engine_that_cannot_start_says_why(
     assert result.code == 4
     assert "nowhere.py" in result.sentence
     assert not folder.exists
+
+
+async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    start = app(lambda: Launch(StudyFolder(tmp_path / "file" / "study"), []), wait=False)
+    async with start.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+    assert isinstance(start.return_value, Failed)
+    assert str(tmp_path / "file") in start.return_value.sentence
+
+
+async def test_who_leaves_while_it_starts_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    launched: list[Launch] = []
+
+    def launch() -> Launch:
+        launched.append(Launch(StudyFolder(tmp_path / ".arl"), ["--study", str(tmp_path / ".arl")]))
+        return launched[-1]
+
+    start = app(launch, wait=False)
+    async with start.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+    assert start.return_value == "ended"
+    for _ in range(100):
+        if launched[0].ended() is not None:
+            break
+        await anyio.sleep(0.05)
+    assert launched[0].ended() is not None
+    assert not launched[0].folder.exists
 
 
 def test_what_is_expected_is_what_was_measured(tmp_path: Path) -> None:
