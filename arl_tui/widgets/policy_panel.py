@@ -18,7 +18,7 @@ _NAMES = {  # cleanrl's names, in words, with a form for the number
     "clipfrac": ("clipped", "{:.1%}"),
     "explained_variance": ("explained", "{:.1%}"),
 }
-_FIELD = 21  # columns of a name and its number
+_FIELD = 22  # columns of a name and its number
 _LONGEST_SITE = 24
 
 
@@ -82,7 +82,7 @@ def _fields(panel: Json, width: int) -> list[Text]:
     for start in range(0, len(fields), columns):
         line = Text(no_wrap=True)
         for label, value in fields[start : start + columns]:
-            line.append(label.ljust(10), "bold").append(value.replace("%", " %").ljust(_FIELD - 10))
+            line.append(label.ljust(12), "bold").append(value.replace("%", " %").ljust(_FIELD - 12))
         line.rstrip()
         lines.append(line)
     return lines
