@@ -73,7 +73,7 @@ def test_a_policy_may_say_little() -> None:
     panel = PolicyPanel("Policy")
     assert "has not said" in panel.lines(40)[0].plain
     panel._panel = {"name": "random", "metrics": {"entropy": None}, "updates": 1}
-    assert plain(list(panel.lines(40))) == ["random, 1 update", "entropy   -"]
+    assert plain(list(panel.lines(40))) == ["random, 1 update", "entropy     -"]
 
 
 def test_the_oracle_says_stop_in_a_word() -> None:
