@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@# torch first and alone: other ranges or tools would fetch another build of several gigabytes.
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt torch
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt \
-	  pytest pytest-timeout pytest-textual-snapshot pytest-xdist hypothesis ruff mypy import-linter build hatchling editables
+	  pytest pytest-timeout pytest-textual-snapshot hypothesis ruff mypy import-linter build hatchling editables
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-build-isolation -e '.[optuna,plot]'
 	@touch $(STAMP)
 
@@ -38,7 +38,7 @@ check: install ## lint, types, import contracts
 	$(BIN)/lint-imports
 
 unit: install ## the tests alone
-	$(BIN)/python -m pytest -m "not soak and not redteam" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not soak and not redteam"
 
 soak: install ## 50 random kills; takes a while
 	$(BIN)/python -m pytest -m soak -s

@@ -291,7 +291,6 @@ STUBBORN = Case(
 )
 
 
-@pytest.mark.xdist_group("processes")  # what it leaves is nobody's child
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 @pytest.mark.parametrize("phase", ["training", pytest.param("starting", marks=pytest.mark.soak)])
 async def test_a_killed_engine_leaves_nothing(trials: Trials, sandbox: str, phase: str) -> None:

@@ -40,7 +40,6 @@ STATUSES = {"scored", "crash", "invalid", "oom", "timeout"}
 # These run in `make test`, too: fast ones that tell most.
 ALWAYS = {
     "clock_ready_twice",
-    "data_by_looking_everywhere",
     "escape_network",
     "future_next_token",
     "log_terminal_sequences",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from state.folder import StudyFolder
 from state.lock import EngineLock
 
 pytestmark = pytest.mark.anyio
+NOW = datetime(2026, 11, 1, 23, 2, tzinfo=UTC)  # while experiment 59 of a made-up study runs
 
 
 @pytest.fixture(autouse=True)
@@ -397,18 +399,22 @@ class TestLooks:
         self, snap_compare: Snap, study: StudyFolder, size: tuple[int, int], keys: Keys
     ) -> None:
         with engine(study):
-            assert snap_compare(StudyApp(study), terminal_size=size, run_before=looking(*keys))
+            assert snap_compare(
+                StudyApp(study, now=lambda: NOW), terminal_size=size, run_before=looking(*keys)
+            )
 
     def test_without_colour(
         self, snap_compare: Snap, study: StudyFolder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("NO_COLOR", "1")
         with engine(study):
-            app = StudyApp(study)
+            app = StudyApp(study, now=lambda: NOW)
             keys = ("down", "down", "down")
             assert snap_compare(app, terminal_size=(120, 40), run_before=looking(*keys))
 
     def test_empty(self, snap_compare: Snap, tmp_path: Path) -> None:
         folder = StudyFolder(tmp_path / ".arl")
         make_study(folder, 0)
-        assert snap_compare(StudyApp(folder), terminal_size=(80, 24), run_before=looking())
+        assert snap_compare(
+            StudyApp(folder, now=lambda: NOW), terminal_size=(80, 24), run_before=looking()
+        )

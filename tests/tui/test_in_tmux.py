@@ -152,7 +152,6 @@ def once(folder: StudyFolder, condition: Callable[[list[Experiment]], bool]) -> 
         time.sleep(0.1)
 
 
-@pytest.mark.xdist_group("processes")  # what it starts is nobody's child
 def test_a_night_in_a_terminal(folder: Path, terminal: Terminal) -> None:
     study = StudyFolder(folder / ".arl")
     terminal.start(f"{program()} --supervised")
