@@ -64,6 +64,7 @@ def test_killed_at_a_fault_point_it_goes_on_exactly(
     assert finish(folder) == uninterrupted
 
 
+@pytest.mark.soak
 def test_killed_again_and_again_it_goes_on_exactly(
     tmp_path: Path, uninterrupted: list[list[object]]
 ) -> None:
@@ -86,6 +87,7 @@ def test_killed_fifty_times_at_random(tmp_path: Path, uninterrupted: list[list[o
     pytest.fail("the engine ended too soon to be killed")
 
 
+@pytest.mark.soak
 def test_a_policy_that_has_learnt_goes_on_exactly(tmp_path: Path) -> None:
     limit = 30  # enough outcomes for two updates of its weights
     whole = finish(tmp_path / "whole", policy="ppo", limit=limit)
@@ -96,6 +98,7 @@ def test_a_policy_that_has_learnt_goes_on_exactly(tmp_path: Path) -> None:
     assert finish(folder, policy="ppo", limit=limit) == whole
 
 
+@pytest.mark.soak
 def test_killed_with_several_slots_it_equals_a_replay_of_its_record(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     for point in ("recorded:4", "asked:3", "told:6"):

@@ -106,6 +106,7 @@ def wait_until_nothing_is_left(before: dict[int, str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("faults", [QUICK, pytest.param(FAULTS, marks=pytest.mark.soak)])
 def test_killed_during_trials_it_leaves_nothing_and_goes_on_bit_for_bit(

@@ -237,6 +237,7 @@ async def test_junk_on_the_channel_ends_the_trial(trials: Trials) -> None:
     assert not trials.left()
 
 
+@pytest.mark.soak
 async def test_a_cancelled_job_is_interrupted_in_every_phase(trials: Trials) -> None:
     slow = changed(MODEL, ("report(step, 5.0)", "report(step, 5.0); time.sleep(0.1)"))
     for phase in ("starting", "training", "scoring"):

@@ -123,6 +123,7 @@ def test_the_engine_finds_a_drift_says_so_and_measures_the_incumbent_anew(
     assert not [e for e in history if e.kind == "candidate" and e.status == "keep"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", ["watched:1", "watched:3", "recorded:18", "drifted:1"])
 def test_killed_on_the_way_it_goes_on_exactly(
     fault: str, tmp_path: Path, whole: tuple[Path, Any, str]

@@ -39,8 +39,6 @@ SECONDS = 120.0
 STATUSES = {"scored", "crash", "invalid", "oom", "timeout"}
 # These run in `make test`, too: fast ones that tell most.
 ALWAYS = {
-    "clock_ready_twice",
-    "escape_network",
     "future_next_token",
     "log_terminal_sequences",
     "score_forged_on_descriptors",
