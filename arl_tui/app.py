@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -25,6 +25,7 @@ from state.folder import StudyFolder
 from state.watch import Watcher
 
 if TYPE_CHECKING:
+    from arl_tui.screens.history import History
     from engine.control import Reply
 
 T = TypeVar("T")
@@ -194,11 +195,7 @@ class StudyApp(App[int]):
     async def open_experiment(self, experiment_id: int) -> None:
         """Show one experiment in the history."""
         await self.switch_mode("history")
-        opens = getattr(self.screen, "open_experiment", None)
-        if opens is not None:
-            done = opens(experiment_id)
-            if asyncio.iscoroutine(done):
-                await done
+        cast("History", self.screen).open_experiment(experiment_id)
 
     @work(group="orders")
     async def action_pause(self) -> None:

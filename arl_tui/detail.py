@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from rich.text import Text
 
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.tables import relation, status_style
 from state.read import Reader
 from state.records import Experiment, Point
@@ -53,7 +53,7 @@ def head_lines(experiment: Experiment, no_color: bool = False) -> list[Text]:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
     for name, text in (("reason", e.reason), ("edit", e.summary), ("why", e.why)):
         if text:
-            lines.append(Text.assemble((f"{name:<7}", "dim"), printable(" ".join(text.split()))))
+            lines.append(Text.assemble((f"{name:<7}", "dim"), one_line(text)))
     return lines
 
 

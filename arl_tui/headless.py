@@ -65,11 +65,10 @@ class Headless:
                 self._print(json.dumps(body))
             return
         self.bar_only(event)
-        if event.type == "preparing" and self._bar is None:
-            if event.sentence != self._step:  # many times a second, but each step once
-                self._step = event.sentence
-                self._print(f"{datetime.now():%H:%M:%S} {printable(event.sentence)}")
-        elif event.type not in _BAR_ONLY:
+        fresh = event.type == "preparing" and self._bar is None and event.sentence != self._step
+        if fresh:  # it is told many times a second
+            self._step = event.sentence
+        if fresh or event.type not in _BAR_ONLY:
             self._print(f"{datetime.now():%H:%M:%S} {printable(event.sentence)}")
 
     def _print(self, line: str) -> None:

@@ -78,6 +78,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """The text in one printable line: line ends and runs of spaces are one space."""
+    return printable(" ".join(text.split()))
+
+
 def _diff_style(line: str) -> str:
     if line.startswith(("+++", "---")):
         return "bold"

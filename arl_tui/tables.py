@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
-from arl_tui.output import printable
+from arl_tui.output import one_line, printable
 from state.read import StudyStatus
 from state.records import STATUSES, Experiment, Status
 from state.watch import Brief
@@ -143,7 +143,7 @@ def describe(experiment: Experiment | Brief) -> str:
         text = f"{experiment.kind}{relation(experiment)}"
     if experiment.reason and experiment.status not in ("keep", "discard"):
         text = f"{text} ({experiment.reason})" if text else experiment.reason
-    return printable(" ".join(text.split()))
+    return one_line(text)
 
 
 def relation(experiment: Experiment | Brief) -> str:
@@ -179,7 +179,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _field(name: str, value: str) -> Text:
-    return Text.assemble((f"{name:<12}", "bold"), printable(" ".join(value.split())))
+    return Text.assemble((f"{name:<12}", "bold"), one_line(value))
 
 
 def _wrapped(sentence: str, columns: int) -> list[str]:

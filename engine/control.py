@@ -16,6 +16,8 @@ import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from engine.messages import printable
+
 VERSION = 1
 LINE_BYTES = 8 << 20  # an amended source of 1 MiB, with every character escaped
 _PATH_BYTES = 100  # the kernel allows 107
@@ -23,7 +25,7 @@ _PATH_BYTES = 100  # the kernel allows 107
 
 def one_line(text: str) -> str:
     """A person's note without line ends and control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(printable(text).split())
 
 
 class Command(BaseModel):

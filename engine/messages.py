@@ -12,12 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 MESSAGE_BYTES = 8 << 20  # the longest line that is read from a supervisor
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text with a space for each control character."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 # A reason is shown on terminals: no control characters.
-Reason = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+Reason = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

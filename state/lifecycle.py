@@ -258,17 +258,24 @@ async def keep_trace(
     """Keep the curve and the log of the current attempt, if there is anything in them."""
     key = (experiment.id, experiment.attempt)
     if curve:
-        await t.write(
-            "INSERT INTO curves (experiment_id, attempt, points) VALUES (?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET points = excluded.points",
-            (*key, dump_json(thin_curve(curve))),
-        )
+        await keep_curve(t, *key, curve)
     if log:
         await t.write(
             "INSERT INTO logs (experiment_id, attempt, text) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET text = excluded.text",
             (*key, cap_log(log)),
         )
+
+
+async def keep_curve(
+    t: Transaction, experiment_id: int, attempt: int, curve: Sequence[Point]
+) -> None:
+    """Keep the curve of an attempt in place of an earlier one."""
+    await t.write(
+        "INSERT INTO curves (experiment_id, attempt, points) VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET points = excluded.points",
+        (experiment_id, attempt, dump_json(thin_curve(curve))),
+    )
 
 
 async def running(t: Transaction, experiment_id: int) -> Experiment:

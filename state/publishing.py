@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from state.connection import Transaction
-from state.present import SAMPLES_KEPT, DeviceSample, Present
+from state.lifecycle import keep_curve
+from state.present import SAMPLES_KEPT, DeviceSample, Live, Present
 from state.rows import dump_json, utc_now
-from state.trim import thin_curve
 
 
 async def publish(t: Transaction, present: Present) -> None:
@@ -17,18 +17,10 @@ async def publish(t: Transaction, present: Present) -> None:
     await t.write("DELETE FROM live")
     for live in present.live:
         if live.experiment_id in attempts:
-            values = asdict(live)
-            marks = ", ".join("?" * len(values))
-            await t.write(
-                f"INSERT INTO live ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
-            )
+            await _insert(t, "live", live)
     for experiment_id, curve in present.curves.items():
         if experiment_id in attempts and curve:
-            await t.write(
-                "INSERT INTO curves (experiment_id, attempt, points) VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET points = excluded.points",
-                (experiment_id, attempts[experiment_id], dump_json(thin_curve(curve))),
-            )
+            await keep_curve(t, experiment_id, attempts[experiment_id], curve)
     for sample in present.samples:
         await _add_sample(t, sample)
     for name, data in present.panels.items():
@@ -40,14 +32,17 @@ async def publish(t: Transaction, present: Present) -> None:
 
 
 async def _add_sample(t: Transaction, sample: DeviceSample) -> None:
-    values = asdict(sample)
-    marks = ", ".join("?" * len(values))
-    await t.write(
-        f"INSERT INTO device_samples ({', '.join(values)}) VALUES ({marks})",
-        tuple(values.values()),
-    )
+    await _insert(t, "device_samples", sample)
     await t.write(
         "DELETE FROM device_samples WHERE device = ? AND id <= (SELECT id FROM device_samples "
         "WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
         (sample.device, sample.device, SAMPLES_KEPT),
+    )
+
+
+async def _insert(t: Transaction, table: str, record: Live | DeviceSample) -> None:
+    values = asdict(record)
+    marks = ", ".join("?" * len(values))
+    await t.write(
+        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
     )

@@ -128,9 +128,7 @@ class Dashboard(Screen[object]):
         self.action_pane(message.number)
 
     def on_score_chart_picked(self, message: ScoreChart.Picked) -> None:
-        open_experiment = getattr(self.app, "open_experiment", None)
-        if open_experiment is not None:
-            open_experiment(message.experiment_id)
+        self._study_app.open_experiment(message.experiment_id)
 
     def on_run_panel_chosen(self, message: RunPanel.Chosen) -> None:
         self._look_up()

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.proposals import Proposal
 from arl_tui.widgets.diff_view import DiffView
 from state.records import Experiment
@@ -36,12 +36,12 @@ class ProposalView(Vertical):
 
 
 def _facts(p: Proposal, e: Experiment, best_id: int | None, timer: str) -> list[Content]:
-    lines = [Content.styled(_one_line(e.summary) or "no summary", "bold")]
+    lines = [Content.styled(one_line(e.summary) or "no summary", "bold")]
     origin = [f"#{e.id}"]
     if e.parent_id is not None:
         origin.append(f"from #{e.parent_id}")
     if e.policy is not None:
-        origin.append(f"by {_one_line(e.policy)}")
+        origin.append(f"by {one_line(e.policy)}")
     about = Content(" ".join(origin))
     if e.log_prob is not None:
         about = Content.assemble(about, f", probability {math.exp(e.log_prob):.2g}")
@@ -62,15 +62,11 @@ def _facts(p: Proposal, e: Experiment, best_id: int | None, timer: str) -> list[
         by = {"timer": " by the timer", "unsupervised": " without a review"}
         lines.append(Content(f"approved{by.get(p.review.decided_by, '')}, and not yet begun"))
         if p.review.note:
-            lines.append(Content.assemble(("note  ", "$text-muted"), _one_line(p.review.note)))
+            lines.append(Content.assemble(("note  ", "$text-muted"), one_line(p.review.note)))
     return lines
 
 
 def _reason(e: Experiment) -> str:
     """What the policy says beyond the summary and the probability, which are shown already."""
     why = e.why.removeprefix(e.summary)
-    return _one_line(re.sub(r"^\s*\(probability [^)]*\)", "", why))
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    return one_line(re.sub(r"^\s*\(probability [^)]*\)", "", why))

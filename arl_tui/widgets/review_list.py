@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.proposals import Proposal
 
 AMENDED = "✎"
@@ -110,7 +110,7 @@ class ReviewList(OptionList):
 
 def _line(p: Proposal, now: datetime, auto_approve: float | None, roomy: bool) -> Content:
     """A candidate in one line, or in two where there is room."""
-    summary = printable(" ".join((p.brief.summary or "no summary").split()))
+    summary = one_line(p.brief.summary or "no summary")
     waits = p.waits(now)
     timer = p.approved_in(now, auto_approve)
     mark = {"pending": " ", "sent": SENT, "approve": APPROVED}[p.standing]

@@ -14,8 +14,9 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from arl_tui.durations import seconds_since
 from arl_tui.feed import Snapshot
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.widgets.bars import bar
 from arl_tui.widgets.loss_curve import LossCurve
 from state.present import Live
@@ -130,7 +131,7 @@ def run_lines(now: Snapshot, chosen: int | None, at: datetime, width: int) -> li
             Text(pointer, no_wrap=True).append_text(_line(now, live, at, width - len(pointer)))
         )
         if live.experiment_id == chosen:
-            summary = printable(" ".join(now.briefs[live.experiment_id].summary.split()))
+            summary = one_line(now.briefs[live.experiment_id].summary)
             details = Text(" " * len(pointer) + "  ".join([*_speed(live), summary]), style="dim")
             details.truncate(width, overflow="ellipsis")
             lines.append(details)
@@ -146,14 +147,14 @@ def idle(now: Snapshot) -> str:
     """Why nothing runs."""
     status = now.status
     if status.engine_pid is None:
-        why = f" ({printable(' '.join(status.reason.split()))})" if status.reason else ""
+        why = f" ({one_line(status.reason)})" if status.reason else ""
         return f"No engine runs: history only. The study is {status.state}{why}."
     if status.state == "paused":
         return "The study is paused: nothing new starts until it is resumed."
-    if now.reviews and not any(brief.status == "running" for brief in now.briefs):
-        return "Nothing runs: a proposal waits for your review."
     if any(brief.status == "running" for brief in now.briefs):
         return "An experiment is being started."
+    if now.reviews:
+        return "Nothing runs: a proposal waits for your review."
     return "Nothing runs at this moment."
 
 
@@ -173,8 +174,7 @@ def _line(now: Snapshot, live: Live, at: datetime, width: int) -> Text:
 
 def _spent(live: Live, epoch: Epoch, at: datetime) -> str:
     if live.phase != "training":
-        since = (at - datetime.fromisoformat(live.phase_since)).total_seconds()
-        return f"for {max(since, 0.0):.0f} s"
+        return f"for {seconds_since(live.phase_since, at):.0f} s"
     unit = {"wall": "s", "cpu": "s of CPU", "steps": "steps"}[epoch.clock]
     return f"{live.progress * epoch.budget:.0f} of {epoch.budget:g} {unit}"
 

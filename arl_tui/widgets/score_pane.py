@@ -8,7 +8,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from arl_tui.feed import Snapshot
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.tables import STYLES
 from arl_tui.widgets.flow import flow
 from arl_tui.widgets.marks import MARKS, RERUN, STYLE_OF_MARK, mark, mark_style
@@ -102,7 +102,7 @@ def picked_lines(brief: Brief, width: int) -> Text:
         first.append(f"  delta {brief.delta:+.4f}")
     if brief.wall_seconds is not None:
         first.append(f"  {brief.wall_seconds:.0f} s")
-    summary, reason = _one_line(brief.summary), _one_line(brief.reason)
+    summary, reason = one_line(brief.summary), one_line(brief.reason)
     second = Text(": ".join(part for part in (summary, reason) if part))
     for text in (first, second):
         if text.cell_len > width > 1:
@@ -130,7 +130,3 @@ def _legend(hidden: int) -> Text:
         ABOVE,
         " off the chart",
     )
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))

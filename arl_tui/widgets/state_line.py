@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from arl_tui.durations import seconds_since, span
 from arl_tui.feed import Snapshot
-from arl_tui.output import printable
+from arl_tui.output import one_line
 from arl_tui.study_state import state_of
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class StateLine(Static):
 
 def _parts(now: Snapshot, stopping: bool) -> list[Content]:
     status = now.status
-    parts = [Content.styled(_one_line(status.study.name), "bold"), state_mark(now, stopping)]
+    parts = [Content.styled(one_line(status.study.name), "bold"), state_mark(now, stopping)]
     if status.study.supervised:
         parts.append(Content("supervised"))
     if now.reviews:
         parts.append(Content.styled(f"{len(now.reviews)} to review: r", "bold $text-warning"))
     if status.engine_pid is None and status.reason:
-        parts.append(Content.styled(_one_line(status.reason), "$text-muted"))
+        parts.append(Content.styled(one_line(status.reason), "$text-muted"))
     return parts
 
 
@@ -74,7 +74,3 @@ def state_mark(now: Snapshot, stopping: bool) -> Content:
     """The study's mark and word in the theme's colours."""
     mark, word, tone = state_of(now, stopping)
     return Content.styled(f"{mark} {word}", "bold" if tone == "plain" else f"bold $text-{tone}")
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
