@@ -17,7 +17,8 @@ def write_present(
     if live is not None:
         db.execute("INSERT INTO curves VALUES (?, 1, ?)", (live, curve(live, 0.62)))
         db.execute(
-            "INSERT INTO live VALUES (?, 'training', ?, 0.62, 590, 4.31, 3.2)",
+            "INSERT INTO live VALUES (?, 'training', ?, 0.62, 590, 4.31, 3.2, "
+            "2.34, 2.31, 2.38, 2.41)",
             (live, at(live + 0.05)),
         )
     for number in range(120):

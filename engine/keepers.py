@@ -182,6 +182,8 @@ def record(number: int, kind: Kind, status: Status, sha: str, score: float | Non
         score_seconds=None,
         steps=None,
         peak_memory_mb=None,
+        timing=None,
+        contention=None,
         device=None,
         slot=None,
         attempt=1,

@@ -56,7 +56,7 @@ def main(
     model = build_model(environment.vocab_size, environment.seq_len).to(device)
     train(model, run)
     print(f"\ntrained {clock.steps} steps in {clock.wall_seconds():.1f} s")
-    print(f"val_bpb: {_score(model, environment, device):.6f}")
+    print(f"val_bpb: {score_model(model, environment, device):.6f}")
 
 
 def _environment() -> Environment:
@@ -71,7 +71,8 @@ def _say(body: dict[str, Any]) -> None:
     print(f"\r{line}", end="", flush=True)
 
 
-def _score(model: torch.nn.Module, environment: Environment, device: torch.device) -> float:
+def score_model(model: torch.nn.Module, environment: Environment, device: torch.device) -> float:
+    """val-bpb of a model that was trained here."""
     model.eval()
 
     @torch.inference_mode()

@@ -15,6 +15,7 @@ from state.records import (
     ENDED,
     NEXT,
     SCORED,
+    Evaluation,
     Experiment,
     Json,
     NewExperiment,
@@ -162,10 +163,15 @@ async def finish(
     curve: Sequence[Point],
     log: str,
     operation: Operation | None,
+    evaluation: Evaluation | None = None,
 ) -> None:
     _check_outcome(outcome)
     experiment = await _move(t, experiment_id, outcome.status)
-    values = asdict(outcome) | {"reason": plain_text(outcome.reason), "ended_at": utc_now()}
+    values = asdict(outcome) | {
+        "reason": plain_text(outcome.reason),
+        "timing": None if outcome.timing is None else dump_json(outcome.timing),
+        "ended_at": utc_now(),
+    }
     columns = ", ".join(f"{name} = ?" for name in values)
     await t.write(
         f"UPDATE experiments SET {columns}, supervisor_pid = NULL, supervisor_start = NULL, "
@@ -173,6 +179,8 @@ async def finish(
         (*values.values(), experiment_id),
     )
     await keep_trace(t, experiment, curve, log)
+    if evaluation is not None:
+        await _keep_evaluation(t, experiment_id, evaluation)
     if operation is not None:
         await _told(t, operation, experiment_id, outcome.status)
     data = {"status": outcome.status, "val_bpb": outcome.val_bpb, "delta": outcome.delta}
@@ -275,6 +283,19 @@ async def keep_curve(
         "INSERT INTO curves (experiment_id, attempt, points) VALUES (?, ?, ?) "
         "ON CONFLICT DO UPDATE SET points = excluded.points",
         (experiment_id, attempt, dump_json(thin_curve(curve))),
+    )
+
+
+async def _keep_evaluation(t: Transaction, experiment_id: int, evaluation: Evaluation) -> None:
+    await t.write(
+        "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?)",
+        (
+            experiment_id,
+            dump_json([asdict(look) for look in evaluation.looks]),
+            evaluation.condemned_at,
+            evaluation.audit_probability,
+            int(evaluation.audited),
+        ),
     )
 
 

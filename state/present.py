@@ -22,7 +22,11 @@ SAMPLES_KEPT = 300  # of each device
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """What a running experiment is doing. `progress` is the spent share of its budget."""
+    """What a running experiment is doing. `progress` is the spent share of its budget.
+
+    `forecast` is the score that it is expected to end with, from `forecast_low` to `forecast_high`,
+    and `threshold` the worst one that is worth finishing.
+    """
 
     experiment_id: int
     phase: Phase
@@ -31,6 +35,10 @@ class Live:
     step: int = 0
     loss: float | None = None
     steps_per_second: float | None = None
+    forecast: float | None = None
+    forecast_low: float | None = None
+    forecast_high: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from state.connection import Connection
 from state.errors import NoSuchExperiment, StoreCorrupt
 from state.records import (
     Epoch,
+    Evaluation,
     Event,
     Experiment,
     Incumbent,
@@ -17,6 +18,7 @@ from state.records import (
 from state.rows import (
     SELECT_EXPERIMENT,
     to_epoch,
+    to_evaluation,
     to_event,
     to_experiment,
     to_incumbent,
@@ -65,6 +67,18 @@ class Queries:
         async with self._connection.reading() as t:
             rows = await t.all("SELECT kind, COUNT(*) AS n FROM experiments GROUP BY kind")
         return {str(row["kind"]): int(row["n"]) for row in rows}
+
+    async def meters(self) -> dict[str, float]:
+        """What the study has used so far, by name."""
+        async with self._connection.reading() as t:
+            rows = await t.all("SELECT name, value FROM meters")
+        return {str(row["name"]): float(row["value"]) for row in rows}
+
+    async def evaluations(self) -> dict[int, Evaluation]:
+        """What self-evaluation saw of the experiments that have ended, by their ids."""
+        async with self._connection.reading() as t:
+            rows = await t.all("SELECT * FROM evaluations ORDER BY experiment_id")
+        return {int(row["experiment_id"]): to_evaluation(row) for row in rows}
 
     async def experiment(self, experiment_id: int) -> Experiment:
         """One experiment. Raises NoSuchExperiment."""

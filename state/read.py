@@ -16,6 +16,7 @@ from state.lock import engine_alive, engine_pid
 from state.readonly import ReadOnly
 from state.records import (
     Epoch,
+    Evaluation,
     Event,
     Experiment,
     Incumbent,
@@ -28,6 +29,7 @@ from state.records import (
 from state.rows import (
     SELECT_EXPERIMENT,
     to_epoch,
+    to_evaluation,
     to_event,
     to_experiment,
     to_incumbent,
@@ -174,6 +176,11 @@ class Reader:
         """The loss curve of an attempt, by default of the latest that has one; maybe empty."""
         row = self._trace("points", "curves", experiment_id, attempt)
         return [] if row is None else to_points(row["points"])
+
+    def evaluation(self, experiment_id: int) -> Evaluation | None:
+        """What self-evaluation saw of an experiment that has ended; None if it did not look."""
+        row = self._one("SELECT * FROM evaluations WHERE experiment_id = ?", experiment_id)
+        return None if row is None else to_evaluation(row)
 
     def log(self, experiment_id: int, attempt: int | None = None) -> str:
         """What an attempt printed, by default the latest that did: untrusted text, maybe empty."""

@@ -158,7 +158,8 @@ class NewExperiment:
 class Outcome:
     """How an experiment ended: what it scored, or why it did not, and what it spent.
 
-    `seconds` counts on the budget's clock, the other seconds on the wall.
+    `seconds` counts on the budget's clock, the other seconds on the wall. `timing` says where they
+    went, by part. `contention` is the share of its time that it waited for a processor, 0 to 1.
     """
 
     status: Status
@@ -172,6 +173,39 @@ class Outcome:
     score_seconds: float | None = None
     steps: int | None = None
     peak_memory_mb: float | None = None
+    timing: Json = None
+    contention: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What self-evaluation saw of a running experiment at `progress` (0..1) of its budget.
+
+    `level` is its smoothed training loss and `tail` what a power law fitted to it ends at, in nats
+    per token. `forecast` is the val-bpb that it was expected to end with, `spread` how far off such
+    forecasts are, and `threshold` the worst score worth finishing; None before they were known.
+    """
+
+    progress: float
+    level: float
+    tail: float
+    forecast: float | None = None
+    spread: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """An experiment's looks, and at which progress it was found hopeless, if it was.
+
+    A hopeless experiment is `audited` (let run to its end) with the probability
+    `audit_probability`, and aborted otherwise.
+    """
+
+    looks: tuple[Look, ...]
+    condemned_at: float | None = None
+    audit_probability: float | None = None
+    audited: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +238,8 @@ class Experiment:
     score_seconds: float | None
     steps: int | None
     peak_memory_mb: float | None
+    timing: Json
+    contention: float | None
     device: str | None
     slot: int | None
     attempt: int

@@ -14,11 +14,13 @@ from typing import Any
 from state.errors import StoreConflict
 from state.records import (
     Epoch,
+    Evaluation,
     Event,
     Experiment,
     Incumbent,
     Json,
     LogEntry,
+    Look,
     Point,
     PolicyState,
     Process,
@@ -79,6 +81,7 @@ def to_experiment(row: sqlite3.Row) -> Experiment:
     pid, start_time, boot_id = (values.pop(name) for name in _SUPERVISOR)
     values["process"] = None if pid is None else Process(pid, start_time, boot_id)
     values["edit"] = json.loads(values["edit"])
+    values["timing"] = None if values["timing"] is None else json.loads(values["timing"])
     return Experiment(**values)
 
 
@@ -98,6 +101,15 @@ def to_log_entry(row: sqlite3.Row) -> LogEntry:
 
 def to_policy_state(row: sqlite3.Row) -> PolicyState:
     return PolicyState(**dict(row))
+
+
+def to_evaluation(row: sqlite3.Row) -> Evaluation:
+    return Evaluation(
+        looks=tuple(Look(**look) for look in json.loads(row["looks"])),
+        condemned_at=row["condemned_at"],
+        audit_probability=row["audit_probability"],
+        audited=bool(row["audited"]),
+    )
 
 
 def to_points(text: str) -> list[Point]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from state import lifecycle, publishing, schema
@@ -22,6 +22,7 @@ from state.errors import StoreConflict, from_os
 from state.folder import StudyFolder, refuse_network, require_study
 from state.present import Present
 from state.records import (
+    Evaluation,
     Experiment,
     Json,
     NewEpoch,
@@ -168,13 +169,14 @@ class Store(Supervision):
         curve: Sequence[Point] = (),
         log: str = "",
         operation: Operation | None,
+        evaluation: Evaluation | None = None,
     ) -> None:
         """End an experiment: its outcome, curve, log, and `tell` or `observe`, at once.
 
         With operation None the policy learns later, through `promote` or `settle`.
         """
         async with self._connection.transaction() as t:
-            await lifecycle.finish(t, experiment_id, outcome, curve, log, operation)
+            await lifecycle.finish(t, experiment_id, outcome, curve, log, operation, evaluation)
 
     async def interrupt(
         self,
@@ -265,6 +267,17 @@ class Store(Supervision):
         """Show viewers the present; it waits for no disk."""
         async with self._connection.transaction(durable=False) as t:
             await publishing.publish(t, now)
+
+    async def count(self, used: Mapping[str, float]) -> None:
+        """Add to the study's meters what it has used; it waits for no disk."""
+        finite(used)
+        async with self._connection.transaction(durable=False) as t:
+            for name, amount in used.items():
+                await t.write(
+                    "INSERT INTO meters (name, value) VALUES (?, ?) "
+                    "ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                    (name, amount),
+                )
 
     async def event(self, type_: str, experiment_id: int | None = None, data: Json = None) -> int:
         """Record something that the engine did. Returns the event's id."""

@@ -238,8 +238,10 @@ def train(model: nn.Module, run) -> None:
                 optimizers[1].orthogonalize(torch.stack([p.grad for p in group["params"]]))
         model.zero_grad(set_to_none=True)
 
+    recent: list[torch.Tensor] = []
     for step, (x, y) in enumerate(run.batches(batch_size)):
         loss = loss_of(x, y)
+        recent.append(loss.detach())
         loss.backward()
         scale = lr_scale(run.progress)
         for optimizer in optimizers:
@@ -248,7 +250,8 @@ def train(model: nn.Module, run) -> None:
             optimizer.step()
         model.zero_grad(set_to_none=True)
         if step % 10 == 0:  # reading the loss waits for the device
-            run.report(step, loss.detach())
+            run.report(step, torch.stack(recent).mean())
+            recent.clear()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from arl_tui.cli import run
 from arl_tui.exits import Exit
 from state.lock import EngineLock
 
-EXAMPLE = Path(__file__).parents[1] / "state" / "assets" / "schema_2.db"
+EXAMPLE = Path(__file__).parents[1] / "state" / "assets" / "schema_3.db"
 COMMANDS = [["status"], ["history"], ["show", "1"], ["diff", "2"], ["best"], ["export", "tsv"]]
 
 Captured = pytest.CaptureFixture[str]

@@ -27,7 +27,7 @@ from state.read import Reader
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome
 from state.store import Store
 
-EXAMPLE = Path(__file__).parent / "assets" / "schema_2.db"
+EXAMPLE = Path(__file__).parent / "assets" / "schema_3.db"
 EPOCH = NewEpoch(
     environment_digest="d", budget=20.0, clock="cpu", device_model="CPU", torch_version="2"
 )

@@ -15,7 +15,7 @@ import anyio
 
 from state.folder import StudyFolder
 from state.present import DeviceSample, Live, Present
-from state.records import NewEpoch, NewExperiment, NewStudy, Outcome, Process
+from state.records import Evaluation, Look, NewEpoch, NewExperiment, NewStudy, Outcome, Process
 from state.schema import current_version
 from state.store import Store
 
@@ -70,8 +70,25 @@ async def build(folder: StudyFolder) -> None:
                 await store.approve(3, by="person", note="worth a try")
             process = Process(pid=4_000_000 + number, start_time=1, boot_id="none")
             await store.start(2 + number, slot=0, device="cpu:0", process=process)
-        outcome = Outcome(status="discard", val_bpb=2.31, delta=-0.11, seconds=20.0)
-        await store.finish(2, outcome, curve=[(0.0, 1, 7.6), (1.0, 90, 4.2)], operation=None)
+        timing = {"import": 1.5, "training": 21.0, "scoring": 3.0}
+        outcome = Outcome(
+            status="discard",
+            val_bpb=2.31,
+            delta=-0.11,
+            seconds=20.0,
+            timing=timing,
+            contention=0.02,
+        )
+        look = Look(progress=0.5, level=4.6, tail=4.2, forecast=2.5, spread=0.05, threshold=2.45)
+        await store.finish(
+            2,
+            outcome,
+            curve=[(0.0, 1, 7.6), (1.0, 90, 4.2)],
+            operation=None,
+            evaluation=Evaluation(
+                looks=(look,), condemned_at=0.5, audit_probability=0.1, audited=True
+            ),
+        )
         await store.promote(2, score=2.32, sigma=0.01, operation="tell")
         await store.save_policy_state("a" * 64, 3)
         crash = Outcome(status="crash", reason="ZeroDivisionError: division by zero")
@@ -84,10 +101,15 @@ async def build(folder: StudyFolder) -> None:
             step=45,
             loss=4.5,
             steps_per_second=4.5,
+            forecast=2.36,
+            forecast_low=2.33,
+            forecast_high=2.39,
+            threshold=2.4,
         )
         sample = DeviceSample(at="2026-11-25T22:00:10.000000Z", device="cpu", utilisation=0.5)
         panels = {"oracle": {"readings": []}}
         curves = {4: [(0.0, 1, 7.6), (0.5, 45, 4.5)]}
+        await store.count({"device_hours": 0.25})
         await store.publish(Present(live=[live], curves=curves, samples=[sample], panels=panels))
 
 
