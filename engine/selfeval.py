@@ -7,7 +7,8 @@ running one reports.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,20 @@ class SelfEvaluation:
     """What an epoch's curves have taught so far, and the watches of what runs."""
 
     def __init__(
-        self, settings: Settings, budget: Budget, seed: int, ended: Sequence[Ended] = ()
+        self,
+        settings: Settings,
+        budget: Budget,
+        seed: int,
+        ended: Sequence[Ended] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`ended` in the order in which they did."""
         self._settings = settings
         self._seed = seed
         self._budget = budget
         self._shares = look_shares(budget.seconds, budget.clock)
-        self._ended: list[Ended] = list(ended)
+        self._clock = clock
+        self.ended: list[Ended] = list(ended)
         self._calibration: Calibration | None = None
         self._level = settings.false_aborts
 
@@ -94,24 +101,25 @@ class SelfEvaluation:
             may_abort=settings.enabled and is_candidate,
             audit_probability=settings.audit,
             audited=audits.is_audited(self._seed, experiment_id, settings.audit),
+            clock=self._clock,
         )
 
     def learn(self, ended: Ended) -> None:
         """Take in how a watched experiment ended."""
-        self._ended.append(ended)
+        self.ended.append(ended)
         self._calibration = None
 
     def report(self) -> dict[str, Any]:
         """What it knows of itself, for people: plain values for JSON."""
         settings = self._settings
-        measured = audits.report([Audited(one.evaluation, one.score) for one in self._ended])
-        curves = sum(one.score is not None for one in self._ended)
+        measured = audits.report([Audited(one.evaluation, one.score) for one in self.ended])
+        curves = sum(one.score is not None for one in self.ended)
         state = "off" if not settings.enabled else "on"
         if settings.enabled and curves < settings.evidence:
             state = "learning"
         saved = sum(
             1 - (one.evaluation.condemned_at or 0)
-            for one in self._ended
+            for one in self.ended
             if one.evaluation.condemned_at is not None and not one.evaluation.audited
         )
         return {
@@ -148,7 +156,7 @@ class SelfEvaluation:
         return (
             f"{aborted} aborted; of the good runs an estimated {measured.false_aborts:.0%} is "
             f"lost ({measured.low:.0%} to {measured.high:.0%}; promised: at most "
-            f"{self._settings.false_aborts:.0%})"
+            f"{self._settings.false_aborts:.0%})".replace("%", " %")
         )
 
     def _calibrated(self) -> Calibration:
@@ -157,7 +165,7 @@ class SelfEvaluation:
         return self._calibration
 
     def _calibrate(self) -> Calibration:
-        settings, runs = self._settings, self._ended
+        settings, runs = self._settings, self.ended
         if settings.rule == "conformal":
             known = [Audited(one.evaluation, one.score) for one in runs]
             self._level = audits.level_now(known, settings.false_aborts)
