@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from state.records import SCORED, Evaluation, Experiment, Look
 
 _COLUMNS = ("spent", "loss", "tail", "forecast", "+-", "threshold")
-_ALIGN = "{:>6}  {:>7}  {:>7}  {:>8}  {:>7}  {:>9}"
+_ALIGN = "{:>5} {:>6} {:>6} {:>8} {:>6} {:>9}"
 
 
 def verdict(experiment: Experiment, evaluation: Evaluation | None) -> str:
@@ -23,9 +23,9 @@ def verdict(experiment: Experiment, evaluation: Evaluation | None) -> str:
     ended = f"let run: ended at {score:.4f}"
     if limit is None:
         return f"{found}, {ended}"
-    if score > limit:
+    if score >= limit:
         return f"rightly {found}, {ended}, above {limit:.4f}"
-    return f"wrongly {found}, {ended}, not above {limit:.4f}"
+    return f"wrongly {found}, {ended}, below {limit:.4f}"
 
 
 def threshold_of(evaluation: Evaluation) -> float | None:
@@ -38,7 +38,7 @@ def threshold_of(evaluation: Evaluation) -> float | None:
 
 
 def look_lines(evaluation: Evaluation) -> list[str]:
-    """A table of the looks, at most 62 columns wide: losses in nats, the rest in val-bpb."""
+    """A table of the looks, 54 columns wide: losses in nats per token, the rest in val-bpb."""
     if not evaluation.looks:
         return []
     lines = [_ALIGN.format(*_COLUMNS)]
@@ -54,7 +54,7 @@ def look_lines(evaluation: Evaluation) -> list[str]:
         condemned = evaluation.condemned_at
         if not found and condemned is not None and look.progress >= condemned:
             found = True
-            line += "  hopeless"
+            line += " hopeless"
         lines.append(line)
     return lines
 

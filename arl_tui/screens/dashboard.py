@@ -46,6 +46,10 @@ class Dashboard(Screen[object]):
 
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#chart"
+    MARKS = (
+        ("━╋━ ┃", "where the score of what runs will probably be"),
+        ("║ ═", "the worst score that is worth finishing"),
+    )
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "next_pane(1)", "Pane", id="dashboard.next_pane"),

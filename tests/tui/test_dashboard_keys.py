@@ -153,7 +153,7 @@ async def test_tab_and_clicks_change_the_pane_that_is_shown(study_app: MakeApp) 
         await pilot.press("tab")
         assert panes_of(pilot) == ["run"]
         await pilot.press("shift+tab", "shift+tab")
-        assert panes_of(pilot) == ["oracle"]
+        assert panes_of(pilot) == ["selfeval"]
         await pilot.click("#strip", offset=(12, 0))
         await pilot.pause()
         assert panes_of(pilot) == ["run"]
@@ -220,3 +220,8 @@ async def test_only_what_has_changed_is_written(
         assert not drawn
         screen.follow(app.snapshot, frozenset({"experiments"}))
         assert len(drawn) == 1
+        (live,) = app.snapshot.live
+        assert live.forecast is not None
+        another = replace(live, forecast=live.forecast + 0.01)
+        screen.follow(replace(app.snapshot, live=[another]), frozenset({"live"}))
+        assert len(drawn) == 2
