@@ -5,7 +5,6 @@ Sources and diffs are real edits of the shipped script; scores, curves and times
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -18,12 +17,12 @@ from arl_tui.made_up_evaluation import (
     NEEDED,
     aborted,
     finished,
+    forecast,
     panel,
     reason,
-    threshold,
     write_evaluations,
 )
-from arl_tui.made_up_present import Forecast, curve, write_live, write_present
+from arl_tui.made_up_present import curve, write_live, write_present, write_study
 from state import schema
 from state.folder import StudyFolder
 from state.records import Evaluation
@@ -146,7 +145,7 @@ def make_study(
     db = sqlite3.connect(folder.database, isolation_level=None)
     try:
         db.execute("BEGIN")
-        _write_study(db, seed, supervised, running)
+        write_study(db, seed, supervised, running, _at(0))
         _write_experiments(db, rows, state)
         write_evaluations(db, state.evaluations)
         for number in waiting:
@@ -157,7 +156,8 @@ def make_study(
             )
         selfeval = panel(state.evaluations, state.curves, state.saved_seconds)
         for row in live:
-            write_live(db, row.id, row is live[-1], _forecast(row, state), _at)
+            expected = forecast(row.kind, state.best, state.curves)
+            write_live(db, row.id, row is live[-1], expected, _at)
         write_present(db, len(rows), selfeval, _at)
         db.execute("COMMIT")
     finally:
@@ -260,38 +260,12 @@ def _begin(row: _Row, state: _State) -> None:
     row.started_at, row.device, row.slot, row.attempt = row.created_at, "cuda:0", 0, 1
 
 
-def _forecast(row: _Row, state: _State) -> Forecast:
-    """Of a running experiment: what it will end with, from where to where, and the limit."""
-    if state.curves < NEEDED:
-        return None, None, None, None
-    if row.kind != "candidate":  # which is never aborted
-        return state.best, state.best - 0.012, state.best + 0.012, None
-    middle = state.best + 0.017
-    return middle, middle - 0.012, middle + 0.012, threshold(state.best)
-
-
 def _queued(number: int, state: _State) -> _Row:
     row = _Row(number, "candidate", "queued", state.best_sha, created_at=_at(number))
     _edit(row, state)
     row.started_at = row.ended_at = row.device = row.slot = None
     row.attempt = 0
     return row
-
-
-def _write_study(db: sqlite3.Connection, seed: int, supervised: bool, running: bool) -> None:
-    settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
-    db.execute(
-        "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
-        "direction, policy, settings, state, supervised) VALUES "
-        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
-        (_at(0), seed, settings, "running" if running else "finished", int(supervised)),
-    )
-    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
-    db.execute(
-        "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
-        "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
-        (_at(0), "e" * 64, environment),
-    )
 
 
 def _write_experiments(db: sqlite3.Connection, rows: list[_Row], state: _State) -> None:

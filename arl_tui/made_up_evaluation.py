@@ -7,8 +7,12 @@ import random
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TypeAlias
 
 from state.records import Evaluation, Look
+
+Forecast: TypeAlias = tuple[float | None, float | None, float | None, float | None]
+"""The middle and the ends of a forecast, and the worst score worth finishing."""
 
 NEEDED = 30  # curves, before anything is aborted
 _MARGIN = 0.03  # of the threshold above the best, in bits per byte
@@ -18,6 +22,16 @@ _AUDITED = 0.1  # probability
 def threshold(best: float) -> float:
     """The worst score worth finishing."""
     return best + _MARGIN
+
+
+def forecast(kind: str, best: float, curves: int) -> Forecast:
+    """Of a running experiment, after so many curves. Re-runs are never aborted."""
+    if curves < NEEDED:
+        return None, None, None, None
+    if kind != "candidate":
+        return best, best - 0.012, best + 0.012, None
+    middle = best + 0.017
+    return middle, middle - 0.012, middle + 0.012, threshold(best)
 
 
 def finished(number: int, score: float, best: float, curves: int) -> Evaluation:

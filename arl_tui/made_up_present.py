@@ -1,4 +1,4 @@
-"""The present of a made-up study: devices, panels, and the loss curve of what runs."""
+"""The rows of a made-up study itself and of its present: devices, panels, what runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ import math
 import random
 import sqlite3
 from collections.abc import Callable
-from typing import TypeAlias
 
-Forecast: TypeAlias = tuple[float | None, float | None, float | None, float | None]
-"""The middle and the ends of a forecast, and the worst score worth finishing."""
+from arl_tui.made_up_evaluation import Forecast
+
+
+def write_study(
+    db: sqlite3.Connection, seed: int, supervised: bool, running: bool, began: str
+) -> None:
+    """Write the row of the study and that of its epoch."""
+    settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
+    db.execute(
+        "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
+        "direction, policy, settings, state, supervised) VALUES "
+        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
+        (began, seed, settings, "running" if running else "finished", int(supervised)),
+    )
+    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
+    db.execute(
+        "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
+        "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
+        (began, "e" * 64, environment),
+    )
 
 
 def write_live(

@@ -50,7 +50,7 @@ class Dashboard(Screen[object]):
         ("━╋━ ┃", "where the score of what runs will probably be"),
         ("║ ═", "the worst score that is worth finishing"),
     )
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high"), (40, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "next_pane(1)", "Pane", id="dashboard.next_pane"),
         Binding("shift+tab", "next_pane(-1)", "Last pane", id="dashboard.last_pane", show=False),

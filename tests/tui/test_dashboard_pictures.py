@@ -33,20 +33,16 @@ def test_one_pane_at_a_time(study_app: MakeApp, snap_compare: Compare, key: str)
     assert snap_compare(app, press=[key], terminal_size=SIZES["80x24"], run_before=settled)
 
 
-@pytest.mark.parametrize(
-    ("size", "key"), [("80x24", "1"), ("80x24", "2"), ("120x40", "1")], ids=["1", "2", "120x40"]
-)
+@pytest.mark.parametrize("key", ["1", "2"])
 def test_one_trains_while_another_is_scored(
-    study_app: MakeApp, snap_compare: Compare, size: str, key: str
+    study_app: MakeApp, snap_compare: Compare, key: str
 ) -> None:
     app = study_app(61, overlapping=True)
-    assert snap_compare(app, press=[key], terminal_size=SIZES[size], run_before=settled)
-
-
-@pytest.mark.parametrize("key", ["2", "7"])
-def test_self_evaluation_learns(study_app: MakeApp, snap_compare: Compare, key: str) -> None:
-    app = study_app(24)
     assert snap_compare(app, press=[key], terminal_size=SIZES["80x24"], run_before=settled)
+
+
+def test_self_evaluation_learns(study_app: MakeApp, snap_compare: Compare) -> None:
+    assert snap_compare(study_app(24), terminal_size=SIZES["120x40"], run_before=settled)
 
 
 def test_an_old_study_without_an_engine(study_app: MakeApp, snap_compare: Compare) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.feed import Feed, Snapshot
+from arl_tui.made_up import make_study
 from arl_tui.proposals import meanwhile
 from arl_tui.screens.stop import what_stopping_does
 from arl_tui.what_runs import doing, running, sentence
@@ -22,9 +22,10 @@ from arl_tui.widgets.headline import headline
 from arl_tui.widgets.run_panel import run_lines
 from arl_tui.widgets.selfeval_panel import SelfevalPanel
 from state.folder import StudyFolder
+from state.lock import EngineLock
 from state.present import Live
 from state.read import Reader
-from state.records import Evaluation, Experiment, Look
+from state.records import Evaluation, Experiment, Look, Status
 
 NOW = datetime(2026, 11, 1, 23, 4, tzinfo=UTC)
 LIVE = Live(
@@ -138,9 +139,13 @@ class TestTheSelfevalPanel:
         assert max(map(len, said(ON, width))) <= width
 
 
-def experiment(folder: StudyFolder, number: int, **changes: Any) -> Experiment:
+@pytest.fixture(scope="module")
+def candidate(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """A candidate that ended."""
+    folder = StudyFolder(tmp_path_factory.mktemp("ended") / "study")
+    make_study(folder, 4, running=False)
     with Reader(folder) as reader:
-        return replace(reader.experiment(number), **changes)
+        return reader.experiment(3)
 
 
 class TestWhatWasSeenOfAnExperiment:
@@ -159,17 +164,15 @@ class TestWhatWasSeenOfAnExperiment:
         ],
     )
     def test_an_audit_says_whether_it_was_right(
-        self, study_folder: Callable[..., StudyFolder], status: str, score: float, words: str
+        self, candidate: Experiment, status: Status, score: float | None, words: str
     ) -> None:
-        ended = experiment(study_folder(4), 3, status=status, val_bpb=score)
+        ended = replace(candidate, status=status, val_bpb=score)
         text = verdict(ended, self.seen)
         assert text.startswith(words)
         assert len(text) <= 71  # columns beside a label at 80
 
-    def test_an_abort_says_when_and_what_was_expected(
-        self, study_folder: Callable[..., StudyFolder]
-    ) -> None:
-        ended = experiment(study_folder(4), 3, status="abort", val_bpb=None)
+    def test_an_abort_says_when_and_what_was_expected(self, candidate: Experiment) -> None:
+        ended = replace(candidate, status="abort", val_bpb=None)
         aborted = replace(self.seen, looks=self.looks[:2], audited=False)
         assert verdict(ended, aborted) == (
             "found hopeless at 40 %, forecast 2.550 → 2.512 over 2 looks"
@@ -188,15 +191,20 @@ class TestWhatWasSeenOfAnExperiment:
         assert look_lines(Evaluation(looks=())) == []
 
 
-class TestWhileAnotherIsScored:
-    @pytest.fixture
-    def now(self, study_folder: Callable[..., StudyFolder]) -> Snapshot:
-        feed = Feed(study_folder(61, overlapping=True))
-        seen = feed.look()
-        feed.close()
-        assert seen is not None
-        return seen[0]
+@pytest.fixture(scope="module")
+def now(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """A study whose experiment 60 trains while 59 is scored."""
+    folder = StudyFolder(tmp_path_factory.mktemp("overlapping") / "study")
+    make_study(folder, 61, overlapping=True)
+    lock, feed = EngineLock(folder.lock), Feed(folder)
+    seen = feed.look()
+    feed.close()
+    lock.release()
+    assert seen is not None
+    return seen[0]
 
+
+class TestWhileAnotherIsScored:
     def test_what_trains_comes_first(self, now: Snapshot) -> None:
         assert [live.experiment_id for live in now.live] == [59, 60]
         assert [doing(live, share=True) for live in running(now)] == [
