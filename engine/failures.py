@@ -1,8 +1,8 @@
-"""What keeps failing: streaks of candidates, and of runs of the incumbent, that ended without a score.
+"""What keeps failing: streaks of candidates, and of runs of the incumbent, without a score.
 
-Policies explore, so that some candidates fail, and now and then several in a row. A long streak, or a
-source that has scored before and now fails twice, says that something is wrong with the machine,
-the data or the rules, and that going on would burn the night.
+Policies explore, so that some candidates fail, and now and then several in a row. A long streak,
+or a source that has scored before and now fails twice, says that something is wrong with the
+machine, the data or the rules, and that going on would burn the night.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Failure:
 
     @cached_property
     def essence(self) -> str:
-        """The same for failures that are in essence the same: numbers and addresses do not count."""
+        """Equal for failures that are in essence the same: numbers in it do not count."""
         if self.status == "oom":
             return "oom"
         plain = re.sub(r"0x[0-9a-f]+|\d+(?:\.\d+)?", "#", self.reason.lower())

@@ -15,8 +15,8 @@ _TRIED: frozenset[Status] = SCORED | {"abort"}
 class Ledger:
     """Counts, improvement record and streaks of a study in one epoch.
 
-    Failures count from the event after `failures_from` on, so that a study that is run again after it
-    was stopped and mended begins without them.
+    Failures count from the event after `failures_from` on, so that a study that is run again after
+    it was stopped and mended begins without them.
     """
 
     def __init__(self, epoch_id: int, failures_from: int = 0) -> None:

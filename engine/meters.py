@@ -69,9 +69,7 @@ class Meters:
         self._saved_at = time.monotonic()
 
     @classmethod
-    async def open(
-        cls, store: Store, energy: EnergyMeter, occupied: Callable[[], float]
-    ) -> Meters:
+    async def open(cls, store: Store, energy: EnergyMeter, occupied: Callable[[], float]) -> Meters:
         """The meters of a run that begins now."""
         return cls(store, await store.meters(), energy, occupied)
 

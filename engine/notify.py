@@ -1,13 +1,14 @@
 """Tells a person what has happened, by running the `[notify]` command of arl.toml.
 
 It runs when a run of the study ends, when a candidate becomes the incumbent, and when failures keep
-repeating. It can neither block nor end the engine: it runs beside everything else, in a session of its
-own, one at a time, and is killed with its process group at its deadline. What happens meanwhile waits;
-only the newest waits, and what it replaces is dropped. At the engine's end the last one is awaited.
+repeating. It can neither block nor end the engine: it runs beside everything else, in a session of
+its own, one at a time, and is killed with its process group at its deadline. What happens meanwhile
+waits; only the newest waits, and what it replaces is dropped. At the engine's end the last one is
+awaited.
 
-The command is the person's own, and nothing is ever put into it: what happened reaches it through the
-environment and as JSON on stdin. A sentence may quote what a candidate wrote, so that control characters
-are taken out of it.
+The command is the person's own, and nothing is ever put into it: what happened reaches it through
+the environment and as JSON on stdin. A sentence may quote what a candidate wrote, so that control
+characters are taken out of it.
 """
 
 from __future__ import annotations
@@ -82,8 +83,10 @@ class Notifier:
         """Tell of an engine that ends by an error, too."""
         try:
             yield
-        except Exception as error:
-            self.tell(Note("stop", f"Failed: {_first(error)}", state="failed"))
+        except BaseException as error:
+            cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+            reason = "a part of the engine ended it" if cancelled else _first(error)
+            self.tell(Note("stop", f"Failed: {reason}.", state="failed"))
             raise
 
     def tell(self, note: Note) -> None:
@@ -133,7 +136,12 @@ class Notifier:
 
 
 def describe(
-    note: Note, study: str, *, name: str = "", experiment: int | None = None, score: float | None = None
+    note: Note,
+    study: str,
+    *,
+    name: str = "",
+    experiment: int | None = None,
+    score: float | None = None,
 ) -> dict[str, Any]:
     """A note as plain values: text without control characters, and numbers.
 
@@ -157,8 +165,8 @@ async def run_command(
 ) -> str | None:
     """Run the command once, with `values` in ARL_* variables and as JSON on stdin.
 
-    Returns why it failed, or None. At the deadline its process group is killed. `quiet` drops what it
-    prints.
+    Returns why it failed, or None. At the deadline its process group is killed. `quiet` drops what
+    it prints.
     """
     variables = {f"ARL_{key.upper()}": "" if v is None else str(v) for key, v in values.items()}
     output = subprocess.DEVNULL if quiet else None
@@ -216,4 +224,4 @@ def _printable(text: str) -> str:
 def _first(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__

@@ -170,12 +170,13 @@ def _convergence(rule: Convergence) -> Criterion:
     def criterion(facts: Facts) -> Reading:
         record = facts.record(rule.epsilon)
         found = convergence.estimate(record, rule.experiments)
+        percent = 100 * found.chance
+        about = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
         stop = convergence.converged(record, rule) and not facts.waiting
         sentence = (
-            f"the chance of {gain} in the next {rule.experiments} experiments is about "
-            f"{100 * found.chance:.2g} %, and {100 * rule.delta:g} % is too small: "
-            f"{len(record.gains)} of {record.tries} tries gained, none of the last "
-            f"{record.fruitless}"
+            f"the chance of {gain} in the next {rule.experiments} experiments is about {about} %, "
+            f"and {100 * rule.delta:g} % is too small: {len(record.gains)} of {record.tries} tries "
+            f"gained, none of the last {record.fruitless}"
         )
         if stop:
             sentence += "; `run --no-convergence` goes on"

@@ -57,10 +57,10 @@ def _until(limits: Limits) -> str:
         (limits.max_kwh, "{:g} kWh"),
         (limits.max_cost, "a cost of {:g}"),
         (limits.target_bpb, "a score of {:g}"),
-        (rule and needed(rule), "{:g} experiments in a row without a gain, or more (convergence)"),
-        (limits.max_failures_alike, "{:g} failures in a row for one reason"),
+        (rule and needed(rule), "convergence (at least {:g} experiments without a gain)"),
+        (limits.max_failures_alike, "{:g} failures in a row alike"),
         (limits.max_failures, "{:g} failures in a row"),
-        (limits.max_rerun_failures, "{:g} failures of the incumbent in a row"),
+        (limits.max_rerun_failures, "{:g} of the incumbent in a row"),
         (limits.min_disk_gb, "less than {:g} GB of disk"),
         (limits.min_memory_gb, "less than {:g} GiB of memory"),
     ]

@@ -36,8 +36,8 @@ class Seen:
 class Changes:
     """What has changed since something was seen.
 
-    `standings` are the experiments that new events are about, by id; `ended` the (event, experiment)
-    of those that ended, in that order; `told` the experiments that the policy has learnt.
+    `standings` are the experiments that new events are about, by id; `ended` the (event,
+    experiment) of those that ended, in that order; `told` the experiments that the policy learnt.
     """
 
     seen: Seen
