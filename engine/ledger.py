@@ -52,7 +52,7 @@ class Ledger:
     def record(self, epsilon: float) -> Record:
         """The epoch's improvement record; gains count once they add up to more than `epsilon`."""
         at = [(max(1, bisect_right(self._tried, id_)), gain) for id_, gain in self._promotions]
-        return Record(len(self._tried), gains_above(at, epsilon))
+        return Record(max(len(self._tried), bool(at)), gains_above(at, epsilon))
 
     def take(self, changes: Changes) -> None:
         """Take in what has changed."""
