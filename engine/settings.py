@@ -135,6 +135,17 @@ class Acceptance(_Table):
     drift: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # of a false drift in a study; 0: no test
 
 
+class SelfEvaluation(_Table):
+    """When a running candidate is hopeless, and is aborted."""
+
+    enabled: bool = True
+    rule: Literal["conformal", "sprt"] = "conformal"
+    alpha: NotNegative = 0.0  # the threshold lies so many spreads of the forecast above the best
+    false_aborts: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # promised, among good runs
+    audit: Annotated[float, Field(gt=0, le=1)] = 0.1  # of the hopeless runs, let run to their end
+    evidence: Annotated[int, Field(ge=20)] = 30  # finished curves before anything is aborted
+
+
 class Review(_Table):
     """Supervised mode: a person approves or vetoes each candidate before it runs."""
 
@@ -168,6 +179,7 @@ class Settings(_Table):
     slots: Slots = Slots()
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
+    selfeval: SelfEvaluation = SelfEvaluation()
     review: Review = Review()
     notify: Notify = Notify()
     tui: Tui = Tui()
