@@ -44,7 +44,8 @@ class Failure:
 class Streaks:
     """The failures in a row, oldest first: of candidates, and of re-runs of the incumbent.
 
-    What scored or was aborted ends a streak; a veto or an interruption does not.
+    What scored ends a streak, and so does a candidate that was aborted as hopeless; a veto or an
+    interruption does not.
     """
 
     candidates: list[Failure] = field(default_factory=list)
@@ -54,8 +55,10 @@ class Streaks:
         """Take in how a run ended; a confirmation says nothing of either."""
         if kind == "confirmation":
             return
-        streak = self.candidates if kind == "candidate" else self.reruns
-        if status in FAILURES:
+        candidate = kind == "candidate"
+        streak = self.candidates if candidate else self.reruns
+        # What has scored before and now has to be aborted has failed.
+        if status in FAILURES or (status == "abort" and not candidate):
             streak.append(Failure(status, reason))
             del streak[:-_KEPT]
         elif status != "veto":
