@@ -18,6 +18,7 @@ Activity: TypeAlias = Literal[
     "paused",
     "waiting",  # for what runs in other slots
 ]
+OCCUPIED: frozenset[Activity] = frozenset({"starting", "training", "scoring"})  # by an experiment
 
 
 class DutyClock:
@@ -34,6 +35,17 @@ class DutyClock:
         """From now on the slot does this."""
         self._count(slot)
         self._now[slot] = activity
+
+    def occupied(self) -> float:
+        """Seconds in which an experiment occupied a slot, over all slots."""
+        for slot in self._slots:
+            self._count(slot.number)
+        return sum(
+            seconds
+            for counted in self._seconds.values()
+            for activity, seconds in counted.items()
+            if activity in OCCUPIED
+        )
 
     def report(self) -> dict[str, Any]:
         """Plain values for JSON: each slot's device and its seconds by activity."""

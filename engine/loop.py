@@ -141,23 +141,28 @@ class Engine:
         ending = self._ending or Ending("finished", "nothing is left to do")
         fault_point("finishing")
         await self._store.set_study_state(ending.state, ending.reason)
-        self._announce(EngineEvent(ending.state, f"{ending.state.capitalize()}: {ending.reason}."))
+        sentence = f"{ending.state.capitalize()}: {ending.reason}."
+        self._announce(EngineEvent(ending.state, sentence, {"criterion": ending.criterion}))
         return ending
 
     async def _consult_oracle(self) -> None:
         """The termination oracle, beside everything else: it wakes slots that wait."""
-        while True:
-            await anyio.sleep(ORACLE_SECONDS)
-            async with self._lock:
-                expired = await self._desk.expire()
-            if expired:
-                self._notify()
-            reading = await self._stop_sign()
-            if reading is not None and reading.name == "disk":
-                # Outcomes could no longer be written: give up what runs while that can be said.
-                self.stop(reading.sentence, criterion=reading.name)
-            elif reading is not None:
-                self._notify()
+        try:
+            while True:
+                await anyio.sleep(ORACLE_SECONDS)
+                async with self._lock:
+                    expired = await self._desk.expire()
+                if expired:
+                    self._notify()
+                reading = await self._stop_sign()
+                if reading is not None and reading.urgent:
+                    # Outcomes could no longer be written: give up what runs while that can be said.
+                    self.stop(reading.sentence, criterion=reading.name)
+                elif reading is not None:
+                    self._notify()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._facts.close()
 
     async def _stop_sign(self) -> oracle.Reading | None:
         readings = oracle.consult(self._criteria, await self._facts.read())
@@ -255,8 +260,8 @@ class Engine:
             if reading.drain and await self._desk.waiting():
                 return None  # what is counted already waits for a person
             if not self._taken:  # what still runs may leave a candidate to confirm
-                full = reading.name == "disk"
-                self._end("stopped" if full else "finished", reading.sentence, reading.name)
+                ended: Literal["finished", "stopped"] = "stopped" if reading.fault else "finished"
+                self._end(ended, reading.sentence, reading.name)
             return None
         return None
 

@@ -49,6 +49,10 @@ class Publisher:
         """What a slot does from now on."""
         self._duty.switch(slot.number, activity)
 
+    def occupied_seconds(self) -> float:
+        """Seconds in which an experiment occupied a slot, over all slots, in this run."""
+        return self._duty.occupied()
+
     def phase(self, experiment_id: int, slot: Slot, phase: Phase) -> None:
         """An experiment has entered a phase."""
         self._duty.switch(slot.number, phase)
