@@ -69,6 +69,7 @@ class Supervised:
             "budget": 0,
             "tolerance": changes.pop("limit", 2.0),
             "free_startup": changes.pop("free_startup", 1e9),
+            "held": changes.pop("held", False),
             "finish_grace": 0.5,
             "finish_bytes_per_second": 1e6,
         }
