@@ -40,8 +40,13 @@ _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 class Supervisor:
     """One command, from its start to the death of its last descendant."""
 
-    def __init__(self, order: Mapping[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
-        """`order` as written by `engine.orders`; `say` sends one message to the engine."""
+    def __init__(
+        self, order: Mapping[str, Any], more: bytes, say: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """`order` as written by `engine.orders`, and what of the next lines came with it.
+
+        `say` sends one message to the engine.
+        """
         self._order = order
         self._say = say
         self._watch = Watch(order)
@@ -52,7 +57,7 @@ class Supervisor:
         self._report: dict[str, Any] | None = None  # the newest one, not yet forwarded
         self._last_report = 0.0
         self._incoming = b""
-        self._engine_said = b""  # of a line that is not complete
+        self._engine_said = more  # of lines that have not been read
         self._outgoing = b""
         self._selector = selectors.DefaultSelector()
 
@@ -105,6 +110,7 @@ class Supervisor:
         self._say({"type": "started", "pid": self._child.pid})
         if "config" in order:
             self._begin(order["config"])
+        self._obey(b"")
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         """Give the command its task."""
@@ -158,6 +164,10 @@ class Supervisor:
         block = os.read(sys.stdin.fileno(), 1 << 16)
         if not block:
             self._watch.stop("interrupted", "the engine ended it")
+        self._obey(block)
+
+    def _obey(self, block: bytes) -> None:
+        """Do what the complete lines say."""
         *lines, self._engine_said = (self._engine_said + block).split(b"\n")
         for line in lines:
             message = json.loads(line)
@@ -283,16 +293,17 @@ def main() -> None:
     confine.outlive_signals()  # only the lifeline ends it: it must not orphan what it watches
     confine.become_subreaper()
     confine.hide()
-    line = bytearray()
-    while not line.endswith(b"\n"):
+    said = bytearray()
+    while b"\n" not in said:
         block = os.read(0, 1 << 16)
         if not block:
             return
-        line += block
+        said += block
+    order, _, more = bytes(said).partition(b"\n")
 
     outbox = Outbox(1)
     try:
-        Supervisor(json.loads(line), outbox.put).run()
+        Supervisor(json.loads(order), more, outbox.put).run()
     except Exception as error:  # whatever went wrong, nothing may be left behind
         processes.end_all()
         reason = f"the command could not be run: {type(error).__name__}: {error}"
