@@ -114,7 +114,7 @@ class Watch:
         look = Look(progress=share, level=seen[0], tail=seen[1])
         forecast = self._calibration.forecast(number, seen)
         if forecast is not None:
-            threshold = self._threshold(forecast)
+            threshold = self._threshold(forecast) if self._may_abort else None
             look = replace(
                 look, forecast=forecast.score, spread=forecast.spread, threshold=threshold
             )

@@ -89,9 +89,9 @@ class SelfEvaluation:
             return stopping_rules.conformal(forecasts, best, settings.alpha, bound)
 
         def threshold(forecast: Forecast) -> float | None:
-            return (
-                None if best is None else stopping_rules.threshold(best, forecast, settings.alpha)
-            )
+            if best is None or not learnt:
+                return None
+            return stopping_rules.threshold(best, forecast, settings.alpha)
 
         return Watch(
             self._shares,

@@ -27,6 +27,7 @@ from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.selfeval import SelfEvaluation
 from engine.settings import FILE, Settings, Target
 from engine.telemetry import DeviceSampler
 from env import manifest
@@ -178,6 +179,9 @@ async def prepare_engine(
         announce=announce,
         desk=desk,
         publisher=publisher,
+        evaluation=await SelfEvaluation.open(
+            store, settings.selfeval, conditions.budget, study.seed
+        ),
     )
 
 

@@ -9,6 +9,7 @@ whatever forked, daemonised or changed its session.
 An order without a `config` starts a spare: a command that waits, ready, for the one task that it
 will get. The config follows as another line, and only with it start-up, limits and clock begin.
 Where the order says so, a trial that is ready is stopped until the line `go` starts its clock.
+The line `abort` ends it early.
 
 Standard library only.
 """
@@ -175,6 +176,8 @@ class Supervisor:
                 self._begin(message["config"])
             elif message.get("type") == "go" and self._watch.phase == "held":
                 self._go()
+            elif message.get("type") == "abort":
+                self._watch.abort()
 
     def _read_output(self, mask: int = 0) -> bool:
         """Take a block of its output; False when there is none now, or none any more."""
