@@ -41,6 +41,8 @@ class SelfevalPanel(Panel):
             lines.append(_learning(panel, width))
         elif state == "on":
             lines += [_false_aborts(panel, width), _coverage(panel, width)]
+        if state == "on" and panel.get("false_aborts") is not None:
+            return lines  # which say as much as its sentence
         sentence = printable(str(panel.get("sentence") or ""))
         return [*lines, note(sentence)] if sentence else lines
 
@@ -50,7 +52,7 @@ def _counts(panel: Json) -> list[Text]:
     if panel.get("state") != "learning" and panel.get("curves"):
         parts.append(f"{panel['curves']} curves")
     parts += [f"{panel[name]} {name}" for name in ("aborted", "audited") if panel.get(name)]
-    if panel.get("saved_hours") is not None:
+    if panel.get("saved_hours"):
         parts.append(f"{float(panel['saved_hours']):.1f} h saved")
     return [Text(part) for part in parts]
 
