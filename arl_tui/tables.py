@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
@@ -14,7 +14,7 @@ from rich.text import Text
 from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.output import one_line, printable
 from state.read import StudyStatus
-from state.records import STATUSES, Evaluation, Experiment, Status
+from state.records import STATUSES, Evaluation, Experiment, Json, Status
 from state.watch import Brief
 
 STYLES: dict[Status, str] = {
@@ -42,8 +42,8 @@ def width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 40)
 
 
-def status_lines(now: StudyStatus) -> list[Text]:
-    """Where a study stands, for people."""
+def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
+    """Where a study stands, for people; `oracle` are its readings, maybe of an ended engine."""
     study, epoch = now.study, now.epoch
     state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
     counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
@@ -58,7 +58,24 @@ def status_lines(now: StudyStatus) -> list[Text]:
     rows.append(("baseline", _score(now.baseline)))
     rows.append(("best", _best(now)))
     rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
-    return [_field(name, value) for name, value in rows]
+    lines = [_field(name, value) for name, value in rows]
+    title = "oracle" if now.engine_pid else "oracle said"
+    for reading in oracle:
+        lines += _reading_lines(title, reading)
+        title = ""
+    return lines
+
+
+def _reading_lines(title: str, reading: Json) -> list[Text]:
+    """What a criterion of the oracle says, over as many lines as it needs."""
+    used = reading.get("used")
+    share = (
+        "  -  " if used is None else "STOP " if reading.get("stop") else f"{min(used, 9.99):4.0%} "
+    )
+    room = width() - 12 - len(share)
+    words = textwrap.wrap(one_line(f"{reading.get('name')}: {reading.get('sentence')}"), room)
+    first = Text.assemble((f"{title:<12}", "bold"), share, *words[:1])
+    return [first, *(Text(f"{'':<{12 + len(share)}}{more}") for more in words[1:])]
 
 
 def history_lines(

@@ -63,6 +63,22 @@ def test_status(study: Path, capsys: Captured) -> None:
     assert "2.3200 (experiment 2, -4.1 % against the baseline)" in said
 
 
+def test_status_says_what_the_oracle_says(study: Path, capsys: Captured) -> None:
+    readings = [
+        {"name": "hours", "used": 0.5, "stop": False, "sentence": "4 of 8 " + "long " * 30},
+        {"name": "energy", "used": None, "stop": False, "sentence": "no \x1b[31mpower"},
+    ]
+    panel = json.dumps({"readings": readings})
+    change(study, f"INSERT OR REPLACE INTO panels VALUES ('oracle', '2026', '{panel}')")
+    assert printed_json(capsys, "status")["oracle"] == readings
+    assert run(["status"]) == 0
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert "oracle said  50% hours: 4 of 8 long" in said
+    assert lines[-1].split() == ["-", "energy:", "no", "\\x1b[31mpower"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_history(study: Path, capsys: Captured) -> None:
     rows = printed_json(capsys, "history")
     assert [row["id"] for row in rows] == [0, 1, 2, 3, 4]
