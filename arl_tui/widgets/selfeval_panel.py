@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from arl_tui.durations import span
 from arl_tui.output import printable
 from arl_tui.widgets.bars import bar, gauge
 from arl_tui.widgets.flow import flow
@@ -53,7 +54,7 @@ def _counts(panel: Json) -> list[Text]:
         parts.append(f"{panel['curves']} curves")
     parts += [f"{panel[name]} {name}" for name in ("aborted", "audited") if panel.get(name)]
     if panel.get("saved_hours"):
-        parts.append(f"{float(panel['saved_hours']):.1f} h saved")
+        parts.append(f"{span(3600 * float(panel['saved_hours']))} saved")
     return [Text(part) for part in parts]
 
 

@@ -107,7 +107,7 @@ def test_a_gauge_shows_the_value_whatever_lies_off_its_scale(
 class TestTheSelfevalPanel:
     def test_says_how_often_it_errs_beside_what_it_promised(self) -> None:
         first, wrong, forecasts = said(ON)
-        assert first == "on  41 curves  12 aborted  3 audited  1.4 h saved"
+        assert first == "on  41 curves  12 aborted  3 audited  1 h 24 min saved"
         assert wrong.startswith("false aborts ━━")
         assert wrong.endswith("3.0 % (0 to 12 %), promised 5 %")
         assert forecasts.startswith("forecasts    ██")
