@@ -81,9 +81,9 @@ def panel(evaluations: Mapping[int, Evaluation], curves: int, saved_seconds: flo
     learning = curves < NEEDED
     return {
         "state": "learning" if learning else "on",
-        "sentence": f"{NEEDED - curves} more runs must end before any is aborted"
+        "sentence": f"{curves} of {NEEDED} finished curves are known: nothing is aborted yet"
         if learning
-        else "a run is aborted when its forecast exceeds the threshold by more than forecasts err",
+        else f"{stopped} aborted; of the good runs an estimated 3 % is lost",
         "curves": curves,
         "needed": NEEDED,
         "aborted": stopped,

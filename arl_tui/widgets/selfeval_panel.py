@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from arl_tui.durations import span
 from arl_tui.output import printable
 from arl_tui.widgets.bars import bar, gauge
 from arl_tui.widgets.flow import flow
@@ -41,6 +42,8 @@ class SelfevalPanel(Panel):
             lines.append(_learning(panel, width))
         elif state == "on":
             lines += [_false_aborts(panel, width), _coverage(panel, width)]
+        if state == "on" and panel.get("false_aborts") is not None:
+            return lines  # which say as much as its sentence
         sentence = printable(str(panel.get("sentence") or ""))
         return [*lines, note(sentence)] if sentence else lines
 
@@ -50,8 +53,8 @@ def _counts(panel: Json) -> list[Text]:
     if panel.get("state") != "learning" and panel.get("curves"):
         parts.append(f"{panel['curves']} curves")
     parts += [f"{panel[name]} {name}" for name in ("aborted", "audited") if panel.get(name)]
-    if panel.get("saved_hours") is not None:
-        parts.append(f"{float(panel['saved_hours']):.1f} h saved")
+    if panel.get("saved_hours"):
+        parts.append(f"{span(3600 * float(panel['saved_hours']))} saved")
     return [Text(part) for part in parts]
 
 
