@@ -11,9 +11,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
+from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.output import one_line, printable
 from state.read import StudyStatus
-from state.records import STATUSES, Experiment, Json, Status
+from state.records import STATUSES, Evaluation, Experiment, Json, Status
 from state.watch import Brief
 
 STYLES: dict[Status, str] = {
@@ -110,9 +111,11 @@ def history_lines(
     return lines
 
 
-def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[Text]:
+def experiment_lines(
+    experiment: Experiment, log: str, whole_log: bool, evaluation: Evaluation | None = None
+) -> list[Text]:
     """Everything about one experiment, for people."""
-    lines = experiment_fields(experiment)
+    lines = experiment_fields(experiment, evaluation)
     if experiment.diff:
         diff = experiment.diff.rstrip("\n").split("\n")
         lines += [Text(), *(Text(printable(line)) for line in diff)]
@@ -124,13 +127,14 @@ def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[
     return lines
 
 
-def experiment_fields(experiment: Experiment) -> list[Text]:
+def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = None) -> list[Text]:
     """What is known about one experiment, in short lines, without its diff and log."""
     e = experiment
     seconds = f"{_number(e.seconds, '.1f')} s of budget, {_number(e.wall_seconds, '.1f')} s in all"
     rows = [
         ("experiment", f"{e.id} ({e.kind}{relation(e)})"),
         ("status", f"{e.status}: {e.reason}" if e.reason else e.status),
+        ("self-eval", verdict(e, evaluation)),
         ("edit", e.summary),
         ("why", e.why),
         ("val-bpb", _score(e.val_bpb)),
@@ -147,7 +151,11 @@ def experiment_fields(experiment: Experiment) -> list[Text]:
         ("ended", e.ended_at or ""),
         ("source", e.source_sha[:12]),
     ]
-    return [_field(name, value) for name, value in rows if value]
+    fields = [_field(name, value) for name, value in rows if value]
+    looks = look_lines(evaluation) if evaluation else []
+    if looks:
+        fields += [Text(), Text("looks of self-evaluation", style="bold"), *map(Text, looks)]
+    return fields
 
 
 def describe(experiment: Experiment | Brief) -> str:
@@ -160,6 +168,8 @@ def describe(experiment: Experiment | Brief) -> str:
         text = f"{experiment.kind}{relation(experiment)}"
     if experiment.reason and experiment.status not in ("keep", "discard"):
         text = f"{text} ({experiment.reason})" if text else experiment.reason
+    if isinstance(experiment, Brief) and experiment.audited:
+        text += " (audited)"
     return one_line(text)
 
 

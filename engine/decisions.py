@@ -277,6 +277,7 @@ def _to_outcome(result: TrialResult, status: Status, reason: str, delta: float |
         score_seconds=result.score_seconds,
         steps=result.steps,
         peak_memory_mb=result.peak_memory_mb,
+        timing=dict(result.timing) or None,
     )
 
 

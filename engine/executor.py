@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -45,6 +45,14 @@ class Budget:
         start, on whatever it finds.
         """
         return {"cpu": 3.0, "wall": 60.0, "steps": math.inf}[self.clock]
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a slot may go on while its last trial is scored.
+
+        With the clock `steps` it may not: what the next one is must not depend on the time.
+        """
+        return self.clock != "steps"
 
     def __str__(self) -> str:
         unit = "batches" if self.clock == "steps" else f"{self.clock} s"
@@ -90,7 +98,10 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended: `scored` with `val_bpb`, or one of the failures with its reason."""
+    """How a trial ended: `scored` with `val_bpb`, or one of the failures with its reason.
+
+    `timing` has the wall seconds of its parts (engine/timing.py).
+    """
 
     status: TrialStatus
     reason: str = ""
@@ -102,6 +113,7 @@ class TrialResult:
     score_seconds: float = 0.0
     steps: int = 0
     peak_memory_mb: float | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = field(default=(), repr=False)
     log: str = field(default="", repr=False)
 
@@ -114,7 +126,7 @@ async def _ignore(process: Process) -> None:
 class Listener:
     """What the engine wants to hear while a trial runs; called on the event loop.
 
-    `on_process` gets each supervisor before it has anything to do.
+    `on_process` gets each supervisor before it has a candidate.
     """
 
     on_process: Callable[[Process], Awaitable[None]] = _ignore
@@ -124,6 +136,9 @@ class Listener:
 
 class Job(Protocol):
     """A submitted trial."""
+
+    async def trained(self) -> bool:
+        """Wait until its slot is free for another trial; whether it has still to be scored."""
 
     async def result(self) -> TrialResult:
         """Wait for the end."""
@@ -137,3 +152,6 @@ class Executor(Protocol):
 
     async def submit(self, request: TrialRequest, listener: Listener) -> Job:
         """Start a trial on its slot."""
+
+    def expect(self, slot: Slot, budget: Budget) -> None:
+        """Prepare what a slot's next trial will need: there will very likely be one."""

@@ -8,7 +8,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from engine.executor import Listener, TrialRequest, TrialResult
+from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
 
 Trial = Callable[[TrialRequest], TrialResult]
 
@@ -20,6 +20,11 @@ class InProcessJob:
         self._trial = trial
         self._request = request
         self._cancelled = False
+
+    async def trained(self) -> bool:
+        """At once: all of it happens when its result is awaited."""
+        await anyio.lowlevel.checkpoint()
+        return True
 
     async def result(self) -> TrialResult:
         """The function's answer, or `interrupted`."""
@@ -43,3 +48,6 @@ class InProcessExecutor:
         """Note the trial; it runs when its result is awaited."""
         listener.on_phase("training")
         return InProcessJob(self._trial, request)
+
+    def expect(self, slot: Slot, budget: Budget) -> None:
+        """There is nothing to prepare."""

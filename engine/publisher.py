@@ -7,7 +7,7 @@ cannot be written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
@@ -52,6 +52,10 @@ class Publisher:
     def occupied_seconds(self) -> float:
         """Seconds in which an experiment occupied a slot, over all slots, in this run."""
         return self._duty.occupied()
+
+    def waited(self, slot: Slot) -> Mapping[str, float]:
+        """What a slot did since its last trial, in seconds by activity; counted anew from here."""
+        return self._duty.between(slot.number)
 
     def phase(self, experiment_id: int, slot: Slot, phase: Phase) -> None:
         """An experiment has entered a phase."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from engine.events import Announce, EngineEvent
 from engine.executor import (
@@ -22,6 +23,28 @@ from state.records import Experiment, Process
 from state.store import Store
 
 
+class Underway:
+    """An experiment that has been started."""
+
+    def __init__(self, job: Job, waited: Mapping[str, float], ended: Callable[[], None]) -> None:
+        """`waited`: what its slot did before it, in seconds. `ended` is called at its end."""
+        self._job = job
+        self._waited = waited
+        self._ended = ended
+
+    async def trained(self) -> bool:
+        """Wait until its slot is free; whether it has still to be scored."""
+        return await self._job.trained()
+
+    async def result(self) -> TrialResult:
+        """Wait for the end."""
+        try:
+            result = await self._job.result()
+        finally:
+            self._ended()
+        return replace(result, timing={**self._waited, **result.timing})
+
+
 class Running:
     """Starts trials and knows those that run."""
 
@@ -32,12 +55,15 @@ class Running:
         budget: Budget,
         announce: Announce,
         publisher: Publisher,
+        on_training: Callable[[Slot], None],
     ) -> None:
+        """`on_training` is called when a slot's trial has got its data, and its clock runs."""
         self._store = store
         self._executor = executor
         self._budget = budget
         self._announce = announce
         self._publisher = publisher
+        self._on_training = on_training
         self._jobs: dict[int, Job] = {}
         self._interrupting = False
 
@@ -47,8 +73,8 @@ class Running:
         for job in self._jobs.values():
             job.cancel()
 
-    async def run(self, experiment: Experiment, slot: Slot) -> TrialResult:
-        """Record that an experiment runs, and run it to its end."""
+    async def start(self, experiment: Experiment, slot: Slot) -> Underway:
+        """Record that an experiment runs, and start it."""
         source = await self._store.source(experiment.source_sha)
         fault_point("before-start")
         attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
@@ -72,17 +98,17 @@ class Running:
             # Runs that a promotion compares; a candidate's own score is for the search alone.
             sealed=experiment.kind != "candidate",
         )
-        listener = self._listener(experiment.id, slot, data)
-        job = await self._executor.submit(request, listener)
+        waited = self._publisher.waited(slot)
+        job = await self._executor.submit(request, self._listener(experiment.id, slot, data))
         self._jobs[experiment.id] = job
         if self._interrupting:
             job.cancel()
-        try:
-            return await job.result()
-        finally:
+
+        def ended() -> None:
             del self._jobs[experiment.id]
             self._publisher.ended(experiment.id)
-            self._publisher.doing(slot, "recording")
+
+        return Underway(job, waited, ended)
 
     def _listener(self, experiment_id: int, slot: Slot, data: Mapping[str, object]) -> Listener:
         async def on_process(process: Process) -> None:
@@ -91,6 +117,8 @@ class Running:
         def on_phase(phase: Phase) -> None:
             self._publisher.phase(experiment_id, slot, phase)
             self._announce(EngineEvent("phase", phase, {**data, "phase": phase}))
+            if phase == "training":
+                self._on_training(slot)
 
         def on_report(point: CurvePoint) -> None:
             self._publisher.report(experiment_id, point)

@@ -83,6 +83,7 @@ class Slots(_Table):
     devices: str = "auto"  # cpu, cpu*2, cuda:0, cuda:0,cuda:1
     threads: Count = 1
     memory_gb: Positive | None = None  # per slot; none: a share of the machine
+    warm: bool = True  # start the next trial's process while one trains
 
 
 class Convergence(_Table):

@@ -79,7 +79,11 @@ async def _run_locked(
         await recover(store, announce)
         async with anyio.create_task_group() as tasks:
             executor = LocalExecutor(
-                tasks, conditions.environment, conditions.confined, folder.scratch
+                tasks,
+                conditions.environment,
+                conditions.confined,
+                folder.scratch,
+                warm=settings.slots.warm,
             )
             notifier = Notifier(settings.notify.command, store, tasks, announce)
             engine = await prepare_engine(

@@ -16,6 +16,7 @@ from arl_tui.acceptance_tables import (
     rule_line,
 )
 from arl_tui.commands.bench_policies import policies
+from arl_tui.commands.bench_selfeval import selfeval
 from arl_tui.commands.reading import AsJson
 from arl_tui.exits import CommandError
 from arl_tui.oracle_table import HEADING, LEGEND, line
@@ -27,6 +28,7 @@ bench = typer.Typer(name="bench", help="Measure the program itself.")
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     bench.command()(policies)
+    bench.command()(selfeval)
     app.add_typer(bench)
 
 

@@ -118,8 +118,10 @@ def show(
         found = reader.experiment(_resolve(reader, experiment))
         epoch = reader.epoch()
         log = reader.log(found.id)
+        evaluation = reader.evaluation(found.id)
         if as_json:
             extra = {
+                "evaluation": None if evaluation is None else asdict(evaluation),
                 "diff": found.diff,
                 "curve": reader.curve(found.id),
                 "log": log,
@@ -127,7 +129,7 @@ def show(
             }
             emit_json(_as_dict(found, epoch.id if epoch else None) | extra)
             return
-    emit_styled(tables.experiment_lines(found, log, whole_log))
+    emit_styled(tables.experiment_lines(found, log, whole_log, evaluation))
 
 
 def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:

@@ -124,6 +124,17 @@ def test_show(study: Path, capsys: Captured) -> None:
     assert "+DEPTH = 3" in said
 
 
+def test_show_says_what_self_evaluation_saw(study: Path, capsys: Captured) -> None:
+    evaluation = printed_json(capsys, "show", "2")["evaluation"]
+    assert (evaluation["condemned_at"], evaluation["audited"]) == (0.5, True)
+    assert evaluation["looks"][0]["forecast"] == 2.5
+    assert printed_json(capsys, "show", "1")["evaluation"] is None
+    assert run(["show", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "wrongly found hopeless at 50 %, let run: ended at 2.3100, below 2.4500" in said
+    assert " 50 %  4.600  4.200    2.500  0.050     2.450 hopeless" in said
+
+
 def test_what_a_trial_wrote_cannot_steer_the_terminal(study: Path, capsys: Captured) -> None:
     nasty = "char(27) || ']0;title' || char(7) || char(155) || '2J' || char(8238) || 'x'"
     change(
