@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.convergence import Record
+from engine.facts import FactReader
 from engine.ledger import Ledger
+from engine.meters import EnergyMeter, Meters
+from engine.oracle import Facts
 from state.folder import StudyFolder
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome, Status
 from state.store import Store
@@ -97,6 +101,30 @@ async def test_another_epoch_begins_anew_and_counts_all_experiments(store: Store
     ledger.take(await store.changes(ledger.seen))
     assert (ledger.experiments, ledger.record(0.0), ledger.best) == (4, Record(0), 3.0)
     assert ledger.streaks.candidates == []
+
+
+async def test_whoever_asks_at_the_same_time_sees_the_same(store: Store) -> None:
+    await baseline(store)
+    await candidate(store, "crash")
+    waiting = await candidate(store, "discard", 1.8, told=False)
+    await store.promote(waiting, score=1.9, sigma=0.01, operation="tell")
+    await candidate(store, "crash")
+    seconds = 7200.0
+    meters = await Meters.open(store, EnergyMeter(), lambda: seconds)
+    facts = await FactReader.open(store, meters)
+    found: list[Facts] = []
+
+    async def ask() -> None:
+        found.append(await facts.read())
+        await facts.close()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask)
+    for one in found:
+        assert (one.record(0.0), len(one.streaks.candidates)) == (Record(1, (1,)), 1)
+        assert one.device_hours == 2.0
+    assert await store.meters() == {"device_seconds": 7200.0}
 
 
 async def test_failures_before_the_last_stop_are_forgotten(store: Store) -> None:

@@ -91,7 +91,7 @@ def night(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     async def establish(*_: Any) -> Conditions:
         return conditions
 
-    def executor(*_: Any) -> InProcessExecutor:
+    def executor(*_: Any, **__: Any) -> InProcessExecutor:
         return InProcessExecutor(lambda request: found.trial(request))
 
     monkeypatch.setattr(study, "establish", establish)
