@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+import anyio
+
 from engine.devices import memory_free
 from engine.ledger import Ledger
 from engine.meters import Meters
@@ -30,6 +32,7 @@ class FactReader:
         self._hours_before = hours_before
         self._began = time.monotonic()
         self._memory = Recent(_MEMORY_SECONDS)
+        self._lock = anyio.Lock()  # a change is taken in once, and what is used is counted once
 
     @classmethod
     async def open(cls, store: Store, meters: Meters) -> FactReader:
@@ -42,9 +45,10 @@ class FactReader:
 
     async def read(self) -> Facts:
         """The facts now."""
-        await self._meters.save()
         ledger = self._ledger
-        ledger.take(await self._store.changes(ledger.seen))
+        async with self._lock:
+            await self._meters.save()
+            ledger.take(await self._store.changes(ledger.seen))
         return Facts(
             experiments=ledger.experiments,
             after_baseline=ledger.after_baseline,
@@ -62,7 +66,8 @@ class FactReader:
 
     async def close(self) -> None:
         """Keep what the study has used until now."""
-        await self._meters.save(at_once=True)
+        async with self._lock:
+            await self._meters.save(at_once=True)
 
 
 class Recent:

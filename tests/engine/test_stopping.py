@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from arl_tui.cli import run
+from arl_tui.exits import Exit
 from engine import study
 from engine.conditions import Conditions
 from engine.events import EngineEvent
@@ -89,7 +91,7 @@ def night(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     async def establish(*_: Any) -> Conditions:
         return conditions
 
-    def executor(*_: Any) -> InProcessExecutor:
+    def executor(*_: Any, **__: Any) -> InProcessExecutor:
         return InProcessExecutor(lambda request: found.trial(request))
 
     monkeypatch.setattr(study, "establish", establish)
@@ -251,3 +253,16 @@ async def test_a_candidate_that_waits_for_its_verdict_puts_the_end_off(night: Ni
     assert rows[10].status == "discard"
     assert rows[10].reason != "fresh runs are to confirm it"
     assert [row.kind for row in rows if row.subject_id == 10] == ["confirmation"]
+
+
+def test_the_command_line_says_what_fails_and_has_a_code_for_it(
+    night: Night, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(night.target.parent)
+    night.trial = night.crash
+    options = ["--study", str(night.folder.path), "--target", "train.py", "--policy", "local"]
+    assert run(["run", "--headless", *options]) == Exit.FAILURES
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Stopped: 10 of 10 candidates in a row failed alike: crash (Runtime")
+    assert run(["status", "--study", str(night.folder.path)]) == Exit.OK
+    assert "oracle said STOP failures: 10 of 10" in capsys.readouterr().out
