@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from state.lock import engine_alive
@@ -42,14 +41,6 @@ class Brief(NamedTuple):
     slot: int | None
     started_at: str | None
     ended_at: str | None
-
-    @property
-    def duration(self) -> float | None:
-        """Wall seconds from the start of its last attempt to its end, scoring included."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        end = datetime.fromisoformat(self.ended_at)
-        return (end - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class Watcher(Reader):

@@ -95,7 +95,9 @@ def _doing(live: Live) -> str:
 
 
 def _wait(live: Sequence[Live], epoch: Epoch | None) -> str:
-    left = [seconds_left(one, epoch) for one in live]
+    # A score takes less time than a training, and beside one none at all.
+    slowest = [one for one in live if one.phase != "scoring"] or live
+    left = [seconds_left(one, epoch) for one in slowest]
     known = [seconds for seconds in left if seconds is not None]
     if len(known) < len(left):
         return "for its end" if len(left) == 1 else "for the last of them"

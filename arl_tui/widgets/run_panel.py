@@ -57,8 +57,9 @@ class RunPanel(Vertical, can_focus=True):
     @property
     def chosen(self) -> int | None:
         """The id of the experiment that is looked at; None when nothing runs."""
-        ids = self._ids()
-        return self._chosen if self._chosen in ids else (ids[0] if ids else None)
+        if self._chosen in self._ids():
+            return self._chosen
+        return None if self._now is None else usual(self._now)
 
     def show(self, now: Snapshot) -> None:
         """Show the study as it is now."""
@@ -141,6 +142,13 @@ def run_lines(now: Snapshot, chosen: int | None, at: datetime, width: int) -> li
 def running(now: Snapshot) -> list[Live]:
     """What runs, as far as the snapshot knows the experiment: it may have begun since."""
     return [one for one in now.live if one.experiment_id < len(now.briefs)]
+
+
+def usual(now: Snapshot) -> int | None:
+    """Which run is looked at unless another is chosen: not one that is only being scored."""
+    order = ("training", "starting", "scoring")
+    chosen = min(running(now), key=lambda one: order.index(one.phase), default=None)
+    return None if chosen is None else chosen.experiment_id
 
 
 def idle(now: Snapshot) -> str:
