@@ -26,6 +26,7 @@ from state.records import Experiment, Incumbent, Kind, NewExperiment, Operation,
 from state.store import Store
 
 _FAILED: dict[str, Status] = {
+    "abort": "abort",
     "crash": "crash",
     "timeout": "timeout",
     "oom": "oom",
@@ -109,6 +110,7 @@ class Decisions:
             curve=curve,
             log=result.log,
             operation=operation if settled else None,
+            evaluation=result.evaluation,
         )
         fault_point("recorded")
         self._announce(_ended(name, experiment, outcome))

@@ -18,8 +18,7 @@ Activity: TypeAlias = Literal[
     "paused",
     "waiting",  # for what runs in other slots
 ]
-
-_OF_TRIALS = ("starting", "training", "scoring")
+OCCUPIED: frozenset[Activity] = frozenset({"starting", "training", "scoring"})  # by a trial
 
 
 class DutyClock:
@@ -38,12 +37,23 @@ class DutyClock:
         self._count(slot)
         self._now[slot] = activity
 
+    def occupied(self) -> float:
+        """Seconds in which an experiment occupied a slot, over all slots."""
+        for slot in self._slots:
+            self._count(slot.number)
+        return sum(
+            seconds
+            for counted in self._seconds.values()
+            for activity, seconds in counted.items()
+            if activity in OCCUPIED
+        )
+
     def between(self, slot: int) -> Mapping[str, float]:
         """What the slot did between its trials since the last call: seconds by activity."""
         self._count(slot)
         found = self._between[slot]
         self._between[slot] = {}
-        return {name: round(s, 3) for name, s in found.items() if name not in _OF_TRIALS}
+        return {name: round(s, 3) for name, s in found.items() if name not in OCCUPIED}
 
     def report(self) -> dict[str, Any]:
         """Plain values for JSON: each slot's device and its seconds by activity."""

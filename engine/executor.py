@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from env.clock import ClockKind
 from state.present import Phase
-from state.records import Process
+from state.records import Evaluation, Process
 
-TrialStatus = Literal["scored", "crash", "timeout", "oom", "invalid", "interrupted"]
+TrialStatus = Literal["scored", "abort", "crash", "timeout", "oom", "invalid", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class TrialResult:
     steps: int = 0
     peak_memory_mb: float | None = None
     timing: Mapping[str, float] = field(default_factory=dict)
+    evaluation: Evaluation | None = None  # what self-evaluation saw of it
     curve: tuple[CurvePoint, ...] = field(default=(), repr=False)
     log: str = field(default="", repr=False)
 
@@ -142,6 +143,9 @@ class Job(Protocol):
 
     async def result(self) -> TrialResult:
         """Wait for the end."""
+
+    def abort(self, reason: str) -> None:
+        """End its training: however that ends now, its result becomes `abort`."""
 
     def cancel(self) -> None:
         """End it: its result becomes `interrupted`."""

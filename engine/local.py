@@ -18,8 +18,9 @@ from env.sandbox import Sandbox
 class LocalJob:
     """A trial that runs in the executor's task group."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, tasks: anyio.abc.TaskGroup) -> None:
         self._trial = trial
+        self._tasks = tasks
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
         self._result = TrialResult("interrupted", "the engine ended it")
@@ -33,6 +34,12 @@ class LocalJob:
         """Wait for the end."""
         await self._done.wait()
         return self._result
+
+    def abort(self, reason: str) -> None:
+        """End its training, in an orderly way: what it used is still told."""
+        if self._trial.aborted is None:
+            self._trial.aborted = reason
+            self._tasks.start_soon(self._trial.stop_training)
 
     def cancel(self) -> None:
         """End the trial and everything that it started."""
@@ -74,7 +81,7 @@ class LocalExecutor:
     async def submit(self, request: TrialRequest, listener: Listener) -> LocalJob:
         """Start a trial on its slot."""
         lane = self._lanes.setdefault(request.slot.number, Lane())
-        job = LocalJob(Trial(request, listener, self._machine, lane))
+        job = LocalJob(Trial(request, listener, self._machine, lane), self._tasks)
         self._tasks.start_soon(job.run, name=f"experiment {request.experiment_id}")
         return job
 

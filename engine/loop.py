@@ -17,12 +17,13 @@ import policy
 from engine import oracle
 from engine.decisions import BaselineFailed, Decisions
 from engine.events import Announce, EngineEvent
-from engine.executor import Budget, Executor, Slot
+from engine.executor import Budget, Executor, Slot, TrialResult
 from engine.facts import ENGINE_STARTED, FactReader
 from engine.faults import fault_point
 from engine.publisher import Publisher
 from engine.review import ReviewDesk
 from engine.running import Running, Underway
+from engine.selfeval import Ended, SelfEvaluation
 from state.records import Experiment
 from state.store import Store
 
@@ -54,10 +55,14 @@ class Engine:
         announce: Announce,
         desk: ReviewDesk,
         publisher: Publisher,
+        evaluation: SelfEvaluation,
     ) -> None:
         self._store = store
         self._decisions = decisions
-        self._running = Running(store, executor, budget, announce, publisher, self._expect_another)
+        self._running = Running(
+            store, executor, budget, announce, publisher, evaluation, self._expect_another
+        )
+        self._evaluation = evaluation
         self._executor = executor
         self._budget = budget
         self._slots = slots
@@ -130,6 +135,7 @@ class Engine:
         """Run until the end. Raises BaselineFailed."""
         await self._store.event(ENGINE_STARTED)
         await self._store.set_study_state("running")
+        self._publisher.show("selfeval", self._evaluation.report())
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._consult_oracle, name="oracle")
@@ -145,23 +151,29 @@ class Engine:
         ending = self._ending or Ending("finished", "nothing is left to do")
         fault_point("finishing")
         await self._store.set_study_state(ending.state, ending.reason)
-        self._announce(EngineEvent(ending.state, f"{ending.state.capitalize()}: {ending.reason}."))
+        sentence = f"{ending.state.capitalize()}: {ending.reason}."
+        self._announce(EngineEvent(ending.state, sentence, {"criterion": ending.criterion}))
         return ending
 
     async def _consult_oracle(self) -> None:
         """The termination oracle, beside everything else: it wakes slots that wait."""
-        while True:
-            await anyio.sleep(ORACLE_SECONDS)
-            async with self._lock:
-                expired = await self._desk.expire()
-            if expired:
-                self._notify()
-            reading = await self._stop_sign()
-            if reading is not None and reading.name == "disk":
-                # Outcomes could no longer be written: give up what runs while that can be said.
-                self.stop(reading.sentence, criterion=reading.name)
-            elif reading is not None:
-                self._notify()
+        try:
+            while True:
+                await anyio.sleep(ORACLE_SECONDS)
+                async with self._lock:
+                    expired = await self._desk.expire()
+                if expired:
+                    self._notify()
+                self._running.end_stalled()
+                reading = await self._stop_sign()
+                if reading is not None and reading.urgent:
+                    # Outcomes could no longer be written: give up what runs while that can be said.
+                    self.stop(reading.sentence, criterion=reading.name)
+                elif reading is not None:
+                    self._notify()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._facts.close()
 
     async def _stop_sign(self) -> oracle.Reading | None:
         readings = oracle.consult(self._criteria, await self._facts.read())
@@ -276,8 +288,8 @@ class Engine:
             if reading.drain and await self._desk.waiting():
                 return None  # what is counted already waits for a person
             if not self._taken:  # what still runs may leave a candidate to confirm
-                full = reading.name == "disk"
-                self._end("stopped" if full else "finished", reading.sentence, reading.name)
+                ended: Literal["finished", "stopped"] = "stopped" if reading.fault else "finished"
+                self._end(ended, reading.sentence, reading.name)
             return None
         return None
 
@@ -302,10 +314,17 @@ class Engine:
             with anyio.CancelScope(shield=True):
                 async with self._lock:
                     await self._decisions.conclude(experiment, result)
+                    self._learn(experiment, result)
                     self._publisher.show("policy", await self._decisions.insight())
         finally:
             self._taken.discard(experiment.id)
             self._notify()
+
+    def _learn(self, experiment: Experiment, result: TrialResult) -> None:
+        if result.evaluation is not None and result.status != "interrupted":
+            ended = Ended(experiment.source_sha, result.val_bpb, result.evaluation)
+            self._evaluation.learn(ended)
+        self._publisher.show("selfeval", self._evaluation.report())
 
     def _end(self, state: Literal["finished", "stopped"], reason: str, criterion: str = "") -> None:
         if self._ending is None:

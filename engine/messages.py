@@ -118,7 +118,7 @@ class Exit(_Message):
     """Nothing is left of the command. `kind` says why it ended; times as measured outside."""
 
     type: Literal["exit"]
-    kind: Literal["exited", "crash", "oom", "timeout", "interrupted"]
+    kind: Literal["exited", "crash", "oom", "timeout", "abort", "interrupted"]
     reason: Reason
     clean: bool
     startup_seconds: Seconds

@@ -28,7 +28,7 @@ from engine.executor import (
 )
 from engine.faults import fault_point
 from engine.spares import Spare, Spares
-from engine.supervised import SupervisorError, supervise
+from engine.supervised import Supervisor, SupervisorError, supervise
 from engine.timing import Split
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -70,6 +70,8 @@ class Trial:
         self, request: TrialRequest, listener: Listener, machine: Machine, lane: Lane
     ) -> None:
         self.freed = anyio.Event()
+        self.aborted: str | None = None  # why it is not to go on
+        self._supervisor: Supervisor | None = None  # while it trains
         self._request = request
         self._listener = listener
         self._machine = machine
@@ -77,6 +79,14 @@ class Trial:
         self._curve = LossCurve()
         self._heard = _Heard()
         self._split = Split("spawn")
+
+    async def stop_training(self) -> None:
+        """Have its processes ended, if it still trains."""
+        if self._supervisor is not None:
+            try:
+                await self._supervisor.send({"type": "abort"})
+            except SupervisorError:
+                pass  # it is ending already
 
     async def run(self) -> TrialResult:
         """Train it and score it."""
@@ -136,7 +146,7 @@ class Trial:
         """Give a process its candidate, and let it come to its end."""
         folders.callback(shutil.rmtree, spare.folder, ignore_errors=True)
         self._heard, self._curve = _Heard(), LossCurve()
-        supervisor = spare.supervisor
+        supervisor = self._supervisor = spare.supervisor
 
         async def hear(body: object) -> None:
             self._hear(body)
@@ -156,6 +166,7 @@ class Trial:
             fault_point("spawned")
             return await supervisor.listen(hear)
         finally:
+            self._supervisor = None
             await supervisor.close()
             self._split.enter("scorer")
 
@@ -196,6 +207,8 @@ class Trial:
         if heard.saved is not None and slot.device.startswith("cuda"):
             peak = heard.saved.peak_memory_mb
         status, reason = _verdict(end, heard, slot.memory_bytes)
+        if self.aborted is not None:
+            status, reason = "abort", self.aborted
         by_steps = self._request.budget.clock == "steps"
         return TrialResult(
             status=status,

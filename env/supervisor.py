@@ -9,6 +9,7 @@ whatever forked, daemonised or changed its session.
 An order without a `config` starts a spare: a command that waits, ready, for the one task that it
 will get. The config follows as another line, and only with it start-up, limits and clock begin.
 Where the order says so, a trial that is ready is stopped until the line `go` starts its clock.
+The line `abort` ends it early.
 
 Standard library only.
 """
@@ -33,6 +34,7 @@ from env.watch import Watch
 
 LINE_BYTES = 1 << 16  # the longest message that a command may send
 REPORT_SECONDS = 0.1  # the shortest time between two forwarded reports
+ALL_REPORTS = 4096  # by the clock `steps`, so many are forwarded, and then ever fewer
 TICK_SECONDS = 0.1
 _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
@@ -56,6 +58,7 @@ class Supervisor:
         self._wait_status: int | None = None
         self._report: dict[str, Any] | None = None  # the newest one, not yet forwarded
         self._last_report = 0.0
+        self._reports = 0
         self._incoming = b""
         self._engine_said = more  # of lines that have not been read
         self._outgoing = b""
@@ -181,6 +184,8 @@ class Supervisor:
                 self._begin(message["config"])
             elif message.get("type") == "go" and self._watch.phase == "held":
                 self._go()
+            elif message.get("type") == "abort":
+                self._watch.abort()
 
     def _read_output(self, mask: int = 0) -> bool:
         """Take a block of its output; False when there is none now, or none any more."""
@@ -253,10 +258,20 @@ class Supervisor:
             self._watch.trained()
             self._forward(body)
         elif kind == "report":
-            self._report = body
+            self._take_report(body)
         elif isinstance(kind, str) and kind in self._order["accepts"] and kind not in self._heard:
             self._heard.add(kind)
             self._forward(body)
+
+    def _take_report(self, body: dict[str, Any]) -> None:
+        """Pass on the newest now and then; by the clock `steps`, ones that do not depend on time."""
+        clock = self._order["clock"]
+        if clock is None or clock["kind"] != "steps":
+            self._report = body
+            return
+        self._reports += 1
+        if self._reports % (1 + self._reports // ALL_REPORTS) == 0:
+            self._say({"type": "message", "body": body})
 
     def _hold(self) -> None:
         """Let no time pass for it, until the engine says go: it could use what is not charged."""

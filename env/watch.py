@@ -45,6 +45,14 @@ class Watch:
         if self.verdict is None:
             self.verdict = (kind, reason)
 
+    def abort(self) -> None:
+        """The engine has seen enough of it."""
+        if self.phase == "training":
+            self.meter.look()
+            self._wall_seconds = time.monotonic() - self._phase_began
+            self._clock_seconds = self._clock()
+        self.stop("abort", "the engine aborted it")
+
     def begin(self) -> None:
         """It gets its task: its start-up counts from here, and not what it did before."""
         self._began = self._phase_began = time.monotonic()

@@ -51,6 +51,8 @@ def train(model, run):
 DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
 # With another clock than `steps` a slot goes on while its last trial is scored.
 CLOCK: ClockKind = "cpu" if os.environ.get("TOY_CLOCK") == "cpu" else "steps"
+# With this one hopeless candidates are soon aborted, but for a third of them.
+ABORTS = bool(os.environ.get("TOY_ABORTS"))
 # With this one a person reviews every candidate: vetoes, amends and approves in turn.
 REVIEWED = bool(os.environ.get("TOY_REVIEWED"))
 
@@ -86,7 +88,12 @@ def trial(request: TrialRequest) -> TrialResult:
     score += 0.01 * noise(request.source, request.seed)
     if DRIFT:
         score += 1.0 * (request.source != TARGET) - 0.3 * (request.experiment_id >= DRIFT)
-    curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
+    curve = tuple(
+        CurvePoint(
+            n / 25, n // 5, 1.8 * score + (n / 25) ** -0.5 + 0.01 * noise(str(n), request.seed)
+        )
+        for n in range(1, 26)
+    )
     return TrialResult(
         "scored",
         val_bpb=score,
@@ -106,6 +113,8 @@ def settings(limit: int, policy: str = "local") -> Settings:
     review = {"supervised": True} if REVIEWED else {}
     tables = {"policy": {"name": policy}, "limits": limits, "acceptance": acceptance}
     tables["review"] = review
+    if ABORTS:
+        tables["selfeval"] = {"evidence": 20, "audit": 0.3, "false_aborts": 0.2}
     return validate({"seed": 5} | tables)
 
 
