@@ -9,7 +9,8 @@ from pathlib import PurePath
 from rich.text import Text
 
 from arl_tui.output import one_line
-from arl_tui.tables import relation, status_style
+from arl_tui.tables import contention, relation, status_style
+from engine.contention import contended
 from state.read import Reader
 from state.records import Experiment, Point
 
@@ -51,6 +52,8 @@ def head_lines(experiment: Experiment, no_color: bool = False) -> list[Text]:
         lines[0].append(f"  {e.delta:+.4f}")
     if e.seconds is not None:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
+    if contended(e):
+        lines[0].append(f"  {contention(e)}", "yellow")
     for name, text in (("reason", e.reason), ("edit", e.summary), ("why", e.why)):
         if text:
             lines.append(Text.assemble((f"{name:<7}", "dim"), one_line(text)))

@@ -57,6 +57,8 @@ def status_lines(now: StudyStatus) -> list[Text]:
     rows.append(("baseline", _score(now.baseline)))
     rows.append(("best", _best(now)))
     rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
+    if now.contention is not None:
+        rows.append(("contention", now.contention))
     return [_field(name, value) for name, value in rows]
 
 
@@ -122,6 +124,7 @@ def experiment_fields(experiment: Experiment) -> list[Text]:
         ("time", seconds if e.seconds is not None or e.wall_seconds is not None else ""),
         ("steps", _number(e.steps, "d") if e.steps is not None else ""),
         ("memory", f"{e.peak_memory_mb:.0f} MB at its peak" if e.peak_memory_mb else ""),
+        ("contention", contention(e)),
         ("device", "" if e.device is None else f"{e.device}, slot {e.slot}"),
         ("policy", "" if e.policy is None else f"{e.policy}, proposal {e.proposal_number}"),
         ("seed", str(e.seed)),
@@ -131,6 +134,17 @@ def experiment_fields(experiment: Experiment) -> list[Text]:
         ("source", e.source_sha[:12]),
     ]
     return [_field(name, value) for name, value in rows if value]
+
+
+def contention(experiment: Experiment) -> str:
+    """What it had to share while its clock ran; empty where that is not known."""
+    waited, others = experiment.contention, experiment.other_load
+    parts = []
+    if waited is not None:
+        parts.append(f"waited for a processor {100 * waited:.1f} % of its time")
+    if others is not None:
+        parts.append(f"others used {100 * others:.0f} % of the processors")
+    return "; ".join(parts)
 
 
 def describe(experiment: Experiment | Brief) -> str:

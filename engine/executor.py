@@ -102,6 +102,8 @@ class TrialResult:
     score_seconds: float = 0.0
     steps: int = 0
     peak_memory_mb: float | None = None
+    contention: float | None = None  # the share of its time that it waited for a processor
+    other_load: float | None = None  # the share of the processors that others used meanwhile
     curve: tuple[CurvePoint, ...] = field(default=(), repr=False)
     log: str = field(default="", repr=False)
 

@@ -126,6 +126,8 @@ class _Trial:
             startup_seconds=end.startup_seconds,
             steps=steps,
             peak_memory_mb=peak,
+            contention=end.contention,
+            other_load=end.other_load,
             curve=self._curve.points(),
             log=end.log,
         )

@@ -1,4 +1,4 @@
-"""The commands that measure the program itself: bench acceptance, latency, policies and sandbox."""
+"""The commands that measure the program itself, `bench` and its subcommands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from arl_tui.acceptance_tables import (
     rule_heading,
     rule_line,
 )
+from arl_tui.commands.bench_clocks import clocks
 from arl_tui.commands.bench_policies import policies
 from arl_tui.commands.reading import AsJson
 from arl_tui.exits import CommandError
@@ -25,6 +26,7 @@ bench = typer.Typer(name="bench", help="Measure the program itself.")
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    bench.command()(clocks)
     bench.command()(policies)
     app.add_typer(bench)
 
