@@ -45,10 +45,12 @@ def number_lines(start: Experiment, end: Experiment) -> list[str]:
         ("val-bpb", *_pair(start.val_bpb, end.val_bpb, ".4f")),
         ("seconds", *_pair(start.seconds, end.seconds, ".1f")),
         ("steps", *_pair(start.steps, end.steps, ".0f")),
-        ("waited %", *_pair(_percent(start.contention), _percent(end.contention), ".1f")),
-        ("others %", *_pair(_percent(start.other_load), _percent(end.other_load), ".0f")),
         ("memory MB", *_pair(start.peak_memory_mb, end.peak_memory_mb, ".0f")),
     ]
+    for name, share in (("waited %", "contention"), ("others %", "other_load")):
+        a, b = _percent(getattr(start, share)), _percent(getattr(end, share))
+        if a is not None or b is not None:
+            rows.append((name, *_pair(a, b, ".1f")))
     return [f"{name:<10}{a:>12}{b:>12}{change:>12}".rstrip() for name, a, b, change in rows]
 
 

@@ -38,8 +38,8 @@ Done = Callable[[str], None]
 class Side:
     """The runs of one kind: scores in bits per byte, medians of what was measured outside.
 
-    `spread` is their standard deviation and `interval` its interval for Gaussian scores. `contended`
-    is how many of the runs were beyond a limit of `engine.contention`.
+    `spread` is their standard deviation and `interval` its interval for Gaussian scores. Of the
+    runs, `contended` were beyond a limit of `engine.contention`.
     """
 
     name: str
@@ -76,14 +76,17 @@ class Fairness:
 
 
 async def measure(
-    replicates: int, seconds: float, seed: int, announce: Announce, done: Done
+    replicates: int, seconds: float, threads: int, seed: int, announce: Announce, done: Done
 ) -> Fairness:
     """Run `replicates` pairs of the shipped script for `seconds` of CPU time each.
 
     Raises BaselineFailed when a run does not score, and what `establish` raises.
     """
     settings = Settings.model_validate(
-        {"budget": {"seconds": seconds, "clock": "cpu"}, "slots": {"devices": "cpu"}}
+        {
+            "budget": {"seconds": seconds, "clock": "cpu"},
+            "slots": {"devices": "cpu", "threads": threads},
+        }
     )
     conditions = await establish(settings, announce)
     source, count = shipped.read(), max(1, (psutil.cpu_count() or 1) // 2)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
+from statistics import median_low
 
 from state.records import Experiment
 
@@ -28,7 +28,8 @@ _CALM = 0.5  # of both limits: below it lies the end
 class Turn:
     """Contention begins or is over with the outcome of experiment `experiment_id`.
 
-    `waited` and `others` are shares, 0 to 1: medians of the last `trials`, None where not known.
+    `waited` and `others` are shares, 0 to 1: (low) medians of the last `trials`, None where not
+    known.
     """
 
     experiment_id: int
@@ -88,4 +89,4 @@ class ContentionWatch:
 
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return median(known) if known else None
+    return median_low(known) if known else None

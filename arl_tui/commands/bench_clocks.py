@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 _LEGEND = """\
 spread: standard deviation of the scores, with its 95 % interval.
 waited, others: share of its time that a run waited for a processor, and of the processors that
-others used, as the study measures them; medians. A study flags more than {waited:.0f} % or {others:.0f} %."""
+others used; medians. A study flags more than {waited:.0f} % or {others:.0f} %."""
 
 
 def clocks(
     replicates: Annotated[int, typer.Option(min=2, max=1000, help="Runs of each kind.")] = 12,
     seconds: Annotated[float, typer.Option(min=0.5, help="CPU seconds of each run.")] = 20.0,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Of each run.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the runs.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -42,11 +43,12 @@ def clocks(
                 narrate(event.sentence)
 
         with BenchProgress("runs", 2 * replicates) as progress:
-            main = partial(measure, replicates, seconds, seed, announce, progress.advance)
+            main = partial(measure, replicates, seconds, threads, seed, announce, progress.advance)
             found: Fairness = anyio.run(main)
     if as_json:
         flags = {"idle_flagged": found.idle.flagged, "hogged_flagged": found.hogged.flagged}
-        emit_json({"replicates": replicates, "seconds": seconds} | asdict(found) | flags)
+        head = {"replicates": replicates, "seconds": seconds, "threads": threads}
+        emit_json(head | asdict(found) | flags)
         return
     emit(f"{'':<8}{'mean':>8}{'spread':>9}{'interval':>18}{'steps':>8}{'wall s':>8}")
     emit(f"{'waited':>8}{'others':>8}{'flagged':>9}\n")
