@@ -94,7 +94,7 @@ def test_only_what_it_may_say_is_passed_on_and_only_once(supervise: Callable[...
         say(type="failed", status="crash", reason="no")
     channel.sendall(b'{"type": "saved"')
     """
-    said, last = supervise(body).finish()
+    said, last = supervise(body, limit=30).finish()
     assert [body["type"] for body in said] == ["ready", "trained", "saved", "failed"]
     assert last["kind"] == "exited"
 
