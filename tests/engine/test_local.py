@@ -106,16 +106,11 @@ FAILS_IN_TRAINING = {
         training("y = 1\nraise ValueError('no\\nsuch thing')\n"),
         ("crash", r"ValueError: no such thing \(line 21\)"),
     ),
-    "exit": (training("sys.exit(0)\n"), ("crash", r"SystemExit: 0 \(line 20\)")),
     "os._exit": (
         training("next(iter(run.batches(4)))\nos._exit(0)\n"),
         ("crash", "it ended without handing in weights"),
     ),
     "no batch": (training("pass\n"), ("crash", r"train\(\) returned without taking a batch")),
-    "no model": (
-        changed(MODEL, ("return Model(vocab_size)", "return 'a model'")),
-        ("invalid", r"build_model must return a torch\.nn\.Module, not str"),
-    ),
     "syntax": ("x = (\n", ("crash", r"SyntaxError: .*train\.py, line 1\)")),
 }
 LOGITS = "return self.embedding(idx)"
@@ -151,6 +146,11 @@ FAILS_IN_SCORING = {
 }
 # Other tests cover these too, with parts of the whole.
 FAILS_MORE = {
+    "exit": (training("sys.exit(0)\n"), ("crash", r"SystemExit: 0 \(line 20\)")),
+    "no model": (
+        changed(MODEL, ("return Model(vocab_size)", "return 'a model'")),
+        ("invalid", r"build_model must return a torch\.nn\.Module, not str"),
+    ),
     "segfault": (
         training("import ctypes\nctypes.string_at(0)\n"),
         ("crash", "it exited with code 139|it was killed by SIGSEGV"),
