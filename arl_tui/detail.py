@@ -8,21 +8,23 @@ from pathlib import PurePath
 
 from rich.text import Text
 
+from arl_tui.evaluation_text import verdict
 from arl_tui.output import one_line
 from arl_tui.tables import contention, relation, status_style
 from engine.contention import contended
 from state.read import Reader
-from state.records import Experiment, Point
+from state.records import Evaluation, Experiment, Point
 
 
 @dataclass(frozen=True)
 class Detail:
-    """An experiment with its curve, log and source."""
+    """An experiment with its curve, log and source, and what self-evaluation saw of it."""
 
     experiment: Experiment
     curve: Sequence[Point]
     log: str
     source: str
+    evaluation: Evaluation | None = None
 
 
 def read_detail(reader: Reader, experiment_id: int) -> Detail:
@@ -33,10 +35,13 @@ def read_detail(reader: Reader, experiment_id: int) -> Detail:
         reader.curve(experiment_id),
         reader.log(experiment_id),
         reader.source(experiment.source_sha),
+        reader.evaluation(experiment_id),
     )
 
 
-def head_lines(experiment: Experiment, no_color: bool = False) -> list[Text]:
+def head_lines(
+    experiment: Experiment, no_color: bool = False, evaluation: Evaluation | None = None
+) -> list[Text]:
     """What the experiment did and how it ended, the most important first."""
     e = experiment
     lines = [
@@ -54,7 +59,13 @@ def head_lines(experiment: Experiment, no_color: bool = False) -> list[Text]:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
     if contended(e):
         lines[0].append(f"  {contention(e)}", "yellow")
-    for name, text in (("reason", e.reason), ("edit", e.summary), ("why", e.why)):
+    rows = (
+        ("reason", e.reason),
+        ("looks", verdict(e, evaluation)),
+        ("edit", e.summary),
+        ("why", e.why),
+    )
+    for name, text in rows:
         if text:
             lines.append(Text.assemble((f"{name:<7}", "dim"), one_line(text)))
     return lines

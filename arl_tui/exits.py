@@ -26,6 +26,8 @@ class Exit(IntEnum):
     NO_ENGINE = 11  # no engine runs that could obey
     BASELINE_FAILED = 12
     NO_SANDBOX = 13  # a sandbox is required, but there is none
+    FAILURES = 14  # candidates, or runs of the incumbent, keep failing
+    LOW_MEMORY = 15
     INTERRUPTED = 130  # SIGINT
     TERMINATED = 143  # SIGTERM
 

@@ -1,8 +1,8 @@
 """The filter of the history: `keep bpb<0.98 -sentinel "two words"`.
 
 Words joined by spaces must all hold, and `-` or `!` before a word negates it. A word is a status
-or kind, `failed`, an experiment's number, a comparison such as `delta<0`, or text to be found in
-the diff or summary; what stands in quotes is always text.
+or kind, `failed`, `audited`, an experiment's number, a comparison such as `delta<0`, or text to be
+found in the diff or summary; what stands in quotes is always text.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ def _term(sign: str, word: str) -> Term:
         holds = lambda brief: brief.kind == lower  # noqa: E731
     elif lower == "failed":
         holds = lambda brief: brief.status in FAILED  # noqa: E731
+    elif lower == "audited":
+        holds = lambda brief: brief.audited  # noqa: E731
     elif number is not None:
         wanted = int(number[1])
         holds = lambda brief: brief.id == wanted  # noqa: E731

@@ -34,7 +34,7 @@ def settings_of(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
         with reader:
             recorded = dict(reader.study().settings)
     # These belong to a run, not to the study: what was meant for last night ends with it.
-    for table in ("limits", "review", "tui", "keys"):
+    for table in ("limits", "review", "notify", "tui", "keys"):
         recorded.pop(table, None)
     settings = validate(_layers(recorded, asked), origin())
     if recorded:

@@ -5,7 +5,6 @@ Sources and diffs are real edits of the shipped script; scores, curves and times
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -14,9 +13,19 @@ from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from arl_tui.made_up_present import curve, write_present
+from arl_tui.made_up_evaluation import (
+    NEEDED,
+    aborted,
+    finished,
+    forecast,
+    panel,
+    reason,
+    write_evaluations,
+)
+from arl_tui.made_up_present import curve, write_live, write_present, write_study
 from state import schema
 from state.folder import StudyFolder
+from state.records import Evaluation
 from state.rows import source_sha256
 from target import shipped
 from target.diff import unified_diff
@@ -41,7 +50,7 @@ _FAILURES = (
     ("crash", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x96 and 64x32)"),
     ("timeout", "no batch was asked for within 120 s of start-up"),
     ("oom", "it used more than 12.6 GiB of memory"),
-    ("abort", "forecast 2.41 is above 2.33, the worst that could still win"),
+    ("abort", "the loss has not been a number since 12 % of the budget"),
     ("invalid", "line 12: HEAD_DIM must divide WIDTH"),
     ("veto", "too deep for this budget"),
 )
@@ -101,6 +110,9 @@ class _State:
     best: float = _BASELINE
     incumbents: list[tuple[int, str, float, float]] = field(default_factory=list)
     proposals: int = 0
+    curves: int = 0  # of experiments that scored
+    saved_seconds: float = 0.0
+    evaluations: dict[int, Evaluation] = field(default_factory=dict)
 
 
 def make_study(
@@ -111,11 +123,13 @@ def make_study(
     running: bool = True,
     pending: int = 0,
     supervised: bool = False,
+    overlapping: bool = False,
 ) -> None:
     """Write a study of so many experiments to a new folder.
 
-    With `running` the last one runs, and viewers see it while somebody holds the study's lock.
-    `pending` more candidates wait for a review.
+    With `running` the last one runs, and viewers see it while somebody holds the study's lock;
+    `overlapping`: meanwhile the one before it is scored. `pending` more candidates wait for a
+    review.
     """
     folder.make()
     schema.create(folder.database)
@@ -123,22 +137,28 @@ def make_study(
     sha = source_sha256(source)
     state = _State(random.Random(seed), {sha: source}, sha)
     rows = [_finished(number, state) for number in range(experiments)]
-    if running and experiments:
-        rows[-1] = _begun(rows[-1])
+    live = rows[-1 - overlapping :] if running else []
+    for row in live:
+        _begin(row, state)
     waiting = range(experiments, experiments + pending)
     rows += [_queued(number, state) for number in waiting]
     db = sqlite3.connect(folder.database, isolation_level=None)
     try:
         db.execute("BEGIN")
-        _write_study(db, seed, supervised, running)
+        write_study(db, seed, supervised, running, _at(0))
         _write_experiments(db, rows, state)
+        write_evaluations(db, state.evaluations)
         for number in waiting:
             db.execute(
                 "INSERT INTO reviews (experiment_id, verdict, requested_at) "
                 "VALUES (?, 'pending', ?)",
                 (number, _at(number)),
             )
-        write_present(db, len(rows), experiments - 1 if running else None, _at)
+        selfeval = panel(state.evaluations, state.curves, state.saved_seconds)
+        for row in live:
+            expected = forecast(row.kind, state.best, state.curves)
+            write_live(db, row.id, row is live[-1], expected, _at)
+        write_present(db, len(rows), selfeval, _at)
         db.execute("COMMIT")
     finally:
         db.close()
@@ -167,6 +187,8 @@ def _finished(number: int, state: _State) -> _Row:
             row.attempt = 0
         else:
             row.seconds, row.wall_seconds = dice.uniform(5, 300), dice.uniform(20, 330)
+        if row.status == "abort":
+            _abort(row, state)
         return row
     gain = 0.03 * dice.random() ** 3 if dice.random() < 0.05 and state.best > 2.05 else 0.0
     if gain > 3 * _SIGMA:
@@ -189,7 +211,19 @@ def _scored(row: _Row, score: float, state: _State) -> _Row:
     row.seconds, row.wall_seconds = 300.2, 321.0 + dice.random()
     row.startup_seconds, row.score_seconds = 14.1, 6.3
     row.steps, row.peak_memory_mb = dice.randint(900, 1000), dice.uniform(9_000, 12_000)
+    if row.status == "discard":
+        state.evaluations[row.id] = finished(row.id, score, state.best, state.curves)
+    state.curves += 1
     return row
+
+
+def _abort(row: _Row, state: _State) -> None:
+    at = 0.12
+    if state.curves >= NEEDED:
+        seen = state.evaluations[row.id] = aborted(row.id, state.best)
+        row.reason, at = reason(seen), seen.looks[-1].progress
+    row.seconds, row.wall_seconds, row.steps = 300 * at, 300 * at + 15, round(960 * at)
+    state.saved_seconds += 300 * (1 - at)
 
 
 def _edit(row: _Row, state: _State) -> None:
@@ -217,11 +251,13 @@ def _diff(parent: str, source: str) -> str:
     return unified_diff(parent, source)
 
 
-def _begun(row: _Row) -> _Row:
+def _begin(row: _Row, state: _State) -> None:
+    if row.val_bpb is not None:
+        state.curves -= 1
+    state.evaluations.pop(row.id, None)
     row.status, row.reason, row.ended_at = "running", "", None
     row.val_bpb = row.sealed_bpb = row.delta = row.seconds = row.wall_seconds = None
     row.started_at, row.device, row.slot, row.attempt = row.created_at, "cuda:0", 0, 1
-    return row
 
 
 def _queued(number: int, state: _State) -> _Row:
@@ -230,22 +266,6 @@ def _queued(number: int, state: _State) -> _Row:
     row.started_at = row.ended_at = row.device = row.slot = None
     row.attempt = 0
     return row
-
-
-def _write_study(db: sqlite3.Connection, seed: int, supervised: bool, running: bool) -> None:
-    settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
-    db.execute(
-        "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
-        "direction, policy, settings, state, supervised) VALUES "
-        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
-        (_at(0), seed, settings, "running" if running else "finished", int(supervised)),
-    )
-    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
-    db.execute(
-        "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
-        "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
-        (_at(0), "e" * 64, environment),
-    )
 
 
 def _write_experiments(db: sqlite3.Connection, rows: list[_Row], state: _State) -> None:
@@ -262,7 +282,8 @@ def _write_experiments(db: sqlite3.Connection, rows: list[_Row], state: _State) 
     )
     for row in rows:
         if row.attempt and row.seconds:
-            db.execute("INSERT INTO curves VALUES (?, 1, ?)", (row.id, curve(row.id, 1.0)))
+            until = row.seconds / 300 if row.status == "abort" else 1.0
+            db.execute("INSERT INTO curves VALUES (?, 1, ?)", (row.id, curve(row.id, until)))
             db.execute("INSERT INTO logs VALUES (?, 1, ?)", (row.id, _LOG))
         db.execute(
             "INSERT INTO events (at, type, experiment_id, data) VALUES (?, 'finished', ?, '{}')",

@@ -1,4 +1,4 @@
-"""The present of a made-up study: a running experiment, devices and panels."""
+"""The rows of a made-up study itself and of its present: devices, panels, what runs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,50 @@ import random
 import sqlite3
 from collections.abc import Callable
 
+from arl_tui.made_up_evaluation import Forecast
+
+
+def write_study(
+    db: sqlite3.Connection, seed: int, supervised: bool, running: bool, began: str
+) -> None:
+    """Write the row of the study and that of its epoch."""
+    settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
+    db.execute(
+        "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
+        "direction, policy, settings, state, supervised) VALUES "
+        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
+        (began, seed, settings, "running" if running else "finished", int(supervised)),
+    )
+    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
+    db.execute(
+        "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
+        "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
+        (began, "e" * 64, environment),
+    )
+
+
+def write_live(
+    db: sqlite3.Connection,
+    experiment: int,
+    trains: bool,
+    forecast: Forecast,
+    at: Callable[[float], str],
+) -> None:
+    """Write what a running experiment does: it trains, or else it is scored."""
+    until = 0.62 if trains else 1.0
+    db.execute("INSERT INTO curves VALUES (?, 1, ?)", (experiment, curve(experiment, until)))
+    phase, since = ("training", 0.05) if trains else ("scoring", 0.96)
+    db.execute(
+        "INSERT INTO live VALUES (?, ?, ?, ?, ?, 4.31, 3.2, ?, ?, ?, ?)",
+        (experiment, phase, at(experiment + since), until, round(952 * until), *forecast),
+    )
+
 
 def write_present(
-    db: sqlite3.Connection, experiments: int, live: int | None, at: Callable[[float], str]
+    db: sqlite3.Connection, experiments: int, selfeval: object, at: Callable[[float], str]
 ) -> None:
-    """Write the devices' samples, the panels, and what experiment `live` does; `at` tells times."""
+    """Write the devices' samples and the panels; `at` tells times."""
     dice = random.Random(experiments)
-    if live is not None:
-        db.execute("INSERT INTO curves VALUES (?, 1, ?)", (live, curve(live, 0.62)))
-        db.execute(
-            "INSERT INTO live VALUES (?, 'training', ?, 0.62, 590, 4.31, 3.2, "
-            "2.34, 2.31, 2.38, 2.41)",
-            (live, at(live + 0.05)),
-        )
     for number in range(120):
         busy = 0.0 if number % 40 < 3 else 0.94 + 0.05 * dice.random()
         db.execute(
@@ -28,7 +59,7 @@ def write_present(
             "power_w, temperature_c) VALUES (?, 'cuda:0', ?, ?, 81559, ?, ?)",
             (at(experiments - 1 + number / 120), busy, 10_500, 90 + 560 * busy, 38 + 25 * busy),
         )
-    for name, data in PANELS.items():
+    for name, data in (*PANELS.items(), ("selfeval", selfeval)):
         db.execute("INSERT INTO panels VALUES (?, ?, ?)", (name, at(experiments), json.dumps(data)))
 
 

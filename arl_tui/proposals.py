@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from arl_tui.durations import seconds_since, span
 from arl_tui.feed import Snapshot
+from arl_tui.what_runs import doing, running
 from state.present import Review
 from state.records import Json
 from state.watch import Brief, Watcher
@@ -86,11 +87,7 @@ def meanwhile(now: Snapshot, ready: Sequence[int]) -> tuple[str, bool]:
     `ready` are the experiments that need no verdict and have not begun.
     """
     machine = _machine(now)
-    parts = []
-    for live in now.live:
-        doing = {"starting": "starts up", "training": "trains", "scoring": "is scored"}[live.phase]
-        share = f", {live.progress:.0%}".replace("%", " %") if live.phase == "training" else ""
-        parts.append(f"#{live.experiment_id} {doing}{share}")
+    parts = [doing(live, share=True) for live in running(now)]
     if ready:
         parts.append(f"{len(ready)} ready to run")
     if parts:

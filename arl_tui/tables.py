@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
+from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.output import one_line, printable
 from state.read import StudyStatus
-from state.records import STATUSES, Experiment, Status
+from state.records import STATUSES, Evaluation, Experiment, Json, Status
 from state.watch import Brief
 
 STYLES: dict[Status, str] = {
@@ -41,8 +42,8 @@ def width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 40)
 
 
-def status_lines(now: StudyStatus) -> list[Text]:
-    """Where a study stands, for people."""
+def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
+    """Where a study stands, for people; `oracle` are its readings, maybe of an ended engine."""
     study, epoch = now.study, now.epoch
     state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
     counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
@@ -59,7 +60,24 @@ def status_lines(now: StudyStatus) -> list[Text]:
     rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
     if now.contention is not None:
         rows.append(("contention", now.contention))
-    return [_field(name, value) for name, value in rows]
+    lines = [_field(name, value) for name, value in rows]
+    title = "oracle" if now.engine_pid else "oracle said"
+    for reading in oracle:
+        lines += _reading_lines(title, reading)
+        title = ""
+    return lines
+
+
+def _reading_lines(title: str, reading: Json) -> list[Text]:
+    """What a criterion of the oracle says, over as many lines as it needs."""
+    used = reading.get("used")
+    share = (
+        "  -  " if used is None else "STOP " if reading.get("stop") else f"{min(used, 9.99):4.0%} "
+    )
+    room = width() - 12 - len(share)
+    words = textwrap.wrap(one_line(f"{reading.get('name')}: {reading.get('sentence')}"), room)
+    first = Text.assemble((f"{title:<12}", "bold"), share, *words[:1])
+    return [first, *(Text(f"{'':<{12 + len(share)}}{more}") for more in words[1:])]
 
 
 def history_lines(
@@ -95,9 +113,11 @@ def history_lines(
     return lines
 
 
-def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[Text]:
+def experiment_lines(
+    experiment: Experiment, log: str, whole_log: bool, evaluation: Evaluation | None = None
+) -> list[Text]:
     """Everything about one experiment, for people."""
-    lines = experiment_fields(experiment)
+    lines = experiment_fields(experiment, evaluation)
     if experiment.diff:
         diff = experiment.diff.rstrip("\n").split("\n")
         lines += [Text(), *(Text(printable(line)) for line in diff)]
@@ -109,13 +129,14 @@ def experiment_lines(experiment: Experiment, log: str, whole_log: bool) -> list[
     return lines
 
 
-def experiment_fields(experiment: Experiment) -> list[Text]:
+def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = None) -> list[Text]:
     """What is known about one experiment, in short lines, without its diff and log."""
     e = experiment
     seconds = f"{_number(e.seconds, '.1f')} s of budget, {_number(e.wall_seconds, '.1f')} s in all"
     rows = [
         ("experiment", f"{e.id} ({e.kind}{relation(e)})"),
         ("status", f"{e.status}: {e.reason}" if e.reason else e.status),
+        ("self-eval", verdict(e, evaluation)),
         ("edit", e.summary),
         ("why", e.why),
         ("val-bpb", _score(e.val_bpb)),
@@ -133,7 +154,11 @@ def experiment_fields(experiment: Experiment) -> list[Text]:
         ("ended", e.ended_at or ""),
         ("source", e.source_sha[:12]),
     ]
-    return [_field(name, value) for name, value in rows if value]
+    fields = [_field(name, value) for name, value in rows if value]
+    looks = look_lines(evaluation) if evaluation else []
+    if looks:
+        fields += [Text(), Text("looks of self-evaluation", style="bold"), *map(Text, looks)]
+    return fields
 
 
 def contention(experiment: Experiment) -> str:
@@ -157,6 +182,8 @@ def describe(experiment: Experiment | Brief) -> str:
         text = f"{experiment.kind}{relation(experiment)}"
     if experiment.reason and experiment.status not in ("keep", "discard"):
         text = f"{text} ({experiment.reason})" if text else experiment.reason
+    if isinstance(experiment, Brief) and experiment.audited:
+        text += " (audited)"
     return one_line(text)
 
 

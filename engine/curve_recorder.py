@@ -25,8 +25,8 @@ from target import shipped
 BASELINES = 6
 # A candidate becomes the incumbent when it gains that much: about three times the noise.
 _GAIN = 0.03
-# The edits of a learner that climbs, and of chance around the script as it is given.
-_STUDIES = ("ppo", "random", "ppo", "random")
+# Whose edits: near ones that build on each other, far ones of the script as it is given.
+_STUDIES = ("local", "random", "ppo", "adaptive")
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,9 @@ def main() -> None:
     """Record curves from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=320)
-    parser.add_argument("--each", type=int, default=80, help="runs of one study")
-    parser.add_argument("--budget", type=float, default=10.0, help="CPU seconds of training")
+    parser.add_argument("--count", type=int, default=240)
+    parser.add_argument("--each", type=int, default=60, help="runs of one study")
+    parser.add_argument("--budget", type=float, default=20.0, help="CPU seconds of training")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     try:

@@ -27,6 +27,7 @@ from state.records import Experiment, Incumbent, Kind, NewExperiment, Operation,
 from state.store import Store
 
 _FAILED: dict[str, Status] = {
+    "abort": "abort",
     "crash": "crash",
     "timeout": "timeout",
     "oom": "oom",
@@ -111,6 +112,7 @@ class Decisions:
             curve=curve,
             log=result.log,
             operation=operation if settled else None,
+            evaluation=result.evaluation,
         )
         fault_point("recorded")
         self._announce(_ended(name, experiment, outcome))
@@ -282,6 +284,7 @@ def _to_outcome(result: TrialResult, status: Status, reason: str, delta: float |
         peak_memory_mb=result.peak_memory_mb,
         contention=result.contention,
         other_load=result.other_load,
+        timing=dict(result.timing) or None,
     )
 
 

@@ -234,3 +234,20 @@ def machine_memory() -> int:
     except OSError:
         return total
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def memory_free() -> int:
+    """Bytes of memory that can still be had: the machine's, or what its control group leaves."""
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        found = re.search(
+            r"^inactive_file (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE
+        )
+    except (OSError, ValueError):
+        return free
+    if not limit.isdigit():
+        return free
+    return min(free, max(0, int(limit) - used + (int(found[1]) if found else 0)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from env.clock import ClockKind
 from state.present import Phase
-from state.records import Process
+from state.records import Evaluation, Process
 
-TrialStatus = Literal["scored", "crash", "timeout", "oom", "invalid", "interrupted"]
+TrialStatus = Literal["scored", "abort", "crash", "timeout", "oom", "invalid", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,14 @@ class Budget:
         start, on whatever it finds.
         """
         return {"cpu": 3.0, "wall": 60.0, "steps": math.inf}[self.clock]
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a slot may go on while its last trial is scored.
+
+        With the clock `steps` it may not: what the next one is must not depend on the time.
+        """
+        return self.clock != "steps"
 
     def __str__(self) -> str:
         unit = "batches" if self.clock == "steps" else f"{self.clock} s"
@@ -90,7 +98,10 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended: `scored` with `val_bpb`, or one of the failures with its reason."""
+    """How a trial ended: `scored` with `val_bpb`, or one of the failures with its reason.
+
+    `timing` has the wall seconds of its parts (engine/timing.py).
+    """
 
     status: TrialStatus
     reason: str = ""
@@ -104,6 +115,8 @@ class TrialResult:
     peak_memory_mb: float | None = None
     contention: float | None = None  # the share of its time that it waited for a processor
     other_load: float | None = None  # the share of the processors that others used meanwhile
+    timing: Mapping[str, float] = field(default_factory=dict)
+    evaluation: Evaluation | None = None  # what self-evaluation saw of it
     curve: tuple[CurvePoint, ...] = field(default=(), repr=False)
     log: str = field(default="", repr=False)
 
@@ -116,7 +129,7 @@ async def _ignore(process: Process) -> None:
 class Listener:
     """What the engine wants to hear while a trial runs; called on the event loop.
 
-    `on_process` gets each supervisor before it has anything to do.
+    `on_process` gets each supervisor before it has a candidate.
     """
 
     on_process: Callable[[Process], Awaitable[None]] = _ignore
@@ -127,8 +140,14 @@ class Listener:
 class Job(Protocol):
     """A submitted trial."""
 
+    async def trained(self) -> bool:
+        """Wait until its slot is free for another trial; whether it has still to be scored."""
+
     async def result(self) -> TrialResult:
         """Wait for the end."""
+
+    def abort(self, reason: str) -> None:
+        """End its training: however that ends now, its result becomes `abort`."""
 
     def cancel(self) -> None:
         """End it: its result becomes `interrupted`."""
@@ -139,3 +158,6 @@ class Executor(Protocol):
 
     async def submit(self, request: TrialRequest, listener: Listener) -> Job:
         """Start a trial on its slot."""
+
+    def expect(self, slot: Slot, budget: Budget) -> None:
+        """Prepare what a slot's next trial will need: there will very likely be one."""

@@ -11,17 +11,19 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import anyio
+import anyio.abc
 
 import policy
 from engine import oracle
 from engine.decisions import BaselineFailed, Decisions
 from engine.events import Announce, EngineEvent
-from engine.executor import Budget, Executor, Slot
+from engine.executor import Budget, Executor, Slot, TrialResult
 from engine.facts import ENGINE_STARTED, FactReader
 from engine.faults import fault_point
 from engine.publisher import Publisher
 from engine.review import ReviewDesk
-from engine.running import Running
+from engine.running import Running, Underway
+from engine.selfeval import Ended, SelfEvaluation
 from state.records import Experiment
 from state.store import Store
 
@@ -53,10 +55,16 @@ class Engine:
         announce: Announce,
         desk: ReviewDesk,
         publisher: Publisher,
+        evaluation: SelfEvaluation,
     ) -> None:
         self._store = store
         self._decisions = decisions
-        self._running = Running(store, executor, budget, announce, publisher)
+        self._running = Running(
+            store, executor, budget, announce, publisher, evaluation, self._expect_another
+        )
+        self._evaluation = evaluation
+        self._executor = executor
+        self._budget = budget
         self._slots = slots
         self._criteria = criteria
         self._facts = facts
@@ -66,6 +74,7 @@ class Engine:
         self._lock = anyio.Lock()
         self._changed = anyio.Event()
         self._taken: set[int] = set()
+        self._workers: anyio.abc.TaskGroup | None = None  # while it runs
         self._ending: Ending | None = None
         self._paused = False
 
@@ -126,14 +135,15 @@ class Engine:
         """Run until the end. Raises BaselineFailed."""
         await self._store.event(ENGINE_STARTED)
         await self._store.set_study_state("running")
+        self._publisher.show("selfeval", self._evaluation.report())
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._consult_oracle, name="oracle")
                 tasks.start_soon(self._publisher.run, name="publisher")
                 tasks.start_soon(self._fill_desk, name="review")
-                async with anyio.create_task_group() as workers:
+                async with anyio.create_task_group() as self._workers:
                     for slot in self._slots:
-                        workers.start_soon(self._work, slot, name=f"slot {slot}")
+                        self._workers.start_soon(self._work, slot, name=f"slot {slot}")
                 tasks.cancel_scope.cancel()
         except* BaselineFailed as group:
             await self._store.set_study_state("stopped", str(_first(group)))
@@ -141,23 +151,29 @@ class Engine:
         ending = self._ending or Ending("finished", "nothing is left to do")
         fault_point("finishing")
         await self._store.set_study_state(ending.state, ending.reason)
-        self._announce(EngineEvent(ending.state, f"{ending.state.capitalize()}: {ending.reason}."))
+        sentence = f"{ending.state.capitalize()}: {ending.reason}."
+        self._announce(EngineEvent(ending.state, sentence, {"criterion": ending.criterion}))
         return ending
 
     async def _consult_oracle(self) -> None:
         """The termination oracle, beside everything else: it wakes slots that wait."""
-        while True:
-            await anyio.sleep(ORACLE_SECONDS)
-            async with self._lock:
-                expired = await self._desk.expire()
-            if expired:
-                self._notify()
-            reading = await self._stop_sign()
-            if reading is not None and reading.name == "disk":
-                # Outcomes could no longer be written: give up what runs while that can be said.
-                self.stop(reading.sentence, criterion=reading.name)
-            elif reading is not None:
-                self._notify()
+        try:
+            while True:
+                await anyio.sleep(ORACLE_SECONDS)
+                async with self._lock:
+                    expired = await self._desk.expire()
+                if expired:
+                    self._notify()
+                self._running.end_stalled()
+                reading = await self._stop_sign()
+                if reading is not None and reading.urgent:
+                    # Outcomes could no longer be written: give up what runs while that can be said.
+                    self.stop(reading.sentence, criterion=reading.name)
+                elif reading is not None:
+                    self._notify()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._facts.close()
 
     async def _stop_sign(self) -> oracle.Reading | None:
         readings = oracle.consult(self._criteria, await self._facts.read())
@@ -196,15 +212,32 @@ class Engine:
         self._publisher.show("policy", await self._decisions.insight())
 
     async def _work(self, slot: Slot) -> None:
-        while True:
-            experiment = await self._next(slot)
-            if experiment is None:
+        """One experiment after the other; with most clocks the last one is scored meanwhile."""
+        assert self._workers is not None
+        before = anyio.Event()
+        before.set()
+        while (experiment := await self._next(slot)) is not None:
+            underway = await self._running.start(experiment, slot)
+            if not (self._budget.overlaps and await underway.trained()):
+                await self._conclude(experiment, underway, slot)
+                continue
+            await before.wait()  # there is at most one whose training has ended and is not recorded
+            before = anyio.Event()
+            self._workers.start_soon(self._conclude_beside, experiment, underway, before)
+
+    def _expect_another(self, slot: Slot) -> None:
+        if self._workers is not None:
+            self._workers.start_soon(self._prepare_next, slot)
+
+    async def _prepare_next(self, slot: Slot) -> None:
+        """Have ready what the slot's next trial needs, if it is to have one."""
+        reading = oracle.verdict(oracle.consult(self._criteria, await self._facts.read()))
+        if reading is not None:
+            queue = await self._store.queue() if reading.drain else []
+            if all(experiment.id in self._taken for experiment in queue):
                 return
-            try:
-                await self._run(experiment, slot)
-            finally:
-                self._taken.discard(experiment.id)
-                self._notify()
+        if self._ending is None:
+            self._executor.expect(slot, self._budget)
 
     async def _next(self, slot: Slot) -> Experiment | None:
         """The next experiment for a free slot; None when the run is over."""
@@ -255,19 +288,43 @@ class Engine:
             if reading.drain and await self._desk.waiting():
                 return None  # what is counted already waits for a person
             if not self._taken:  # what still runs may leave a candidate to confirm
-                full = reading.name == "disk"
-                self._end("stopped" if full else "finished", reading.sentence, reading.name)
+                ended: Literal["finished", "stopped"] = "stopped" if reading.fault else "finished"
+                self._end(ended, reading.sentence, reading.name)
             return None
         return None
 
-    async def _run(self, experiment: Experiment, slot: Slot) -> None:
-        result = await self._running.run(experiment, slot)
-        fault_point("scored")
-        # A finished trial is worth a GPU's minutes: nothing may come between it and its record.
-        with anyio.CancelScope(shield=True):
-            async with self._lock:
-                await self._decisions.conclude(experiment, result)
-                self._publisher.show("policy", await self._decisions.insight())
+    async def _conclude_beside(
+        self, experiment: Experiment, underway: Underway, concluded: anyio.Event
+    ) -> None:
+        try:
+            await self._conclude(experiment, underway)
+        finally:
+            concluded.set()
+
+    async def _conclude(
+        self, experiment: Experiment, underway: Underway, slot: Slot | None = None
+    ) -> None:
+        """Wait for the result, and record it; `slot` is the one that has to wait for that."""
+        try:
+            result = await underway.result()
+            if slot is not None:
+                self._publisher.doing(slot, "recording")
+            fault_point("scored")
+            # A finished trial is worth a GPU's minutes: nothing may come between it and its record.
+            with anyio.CancelScope(shield=True):
+                async with self._lock:
+                    await self._decisions.conclude(experiment, result)
+                    self._learn(experiment, result)
+                    self._publisher.show("policy", await self._decisions.insight())
+        finally:
+            self._taken.discard(experiment.id)
+            self._notify()
+
+    def _learn(self, experiment: Experiment, result: TrialResult) -> None:
+        if result.evaluation is not None and result.status != "interrupted":
+            ended = Ended(experiment.source_sha, result.val_bpb, result.evaluation)
+            self._evaluation.learn(ended)
+        self._publisher.show("selfeval", self._evaluation.report())
 
     def _end(self, state: Literal["finished", "stopped"], reason: str, criterion: str = "") -> None:
         if self._ending is None:

@@ -36,6 +36,18 @@ class Report(_Message):
     progress: float = Field(ge=0, le=1)
 
 
+class Loaded(_Message):
+    """All is imported: from here on the candidate's own code runs."""
+
+    type: Literal["loaded"]
+
+
+class Built(_Message):
+    """It is ready, and held until the engine says go."""
+
+    type: Literal["built"]
+
+
 class Ready(_Message):
     """The clock has started."""
 
@@ -76,7 +88,10 @@ class Scored(_Message):
     seconds: Seconds
 
 
-Body = Annotated[Report | Ready | Trained | Saved | Failed | Scored, Field(discriminator="type")]
+Body = Annotated[
+    Report | Loaded | Built | Ready | Trained | Saved | Failed | Scored,
+    Field(discriminator="type"),
+]
 
 
 class Started(_Message):
@@ -108,7 +123,7 @@ class Exit(_Message):
     """
 
     type: Literal["exit"]
-    kind: Literal["exited", "crash", "oom", "timeout", "interrupted"]
+    kind: Literal["exited", "crash", "oom", "timeout", "abort", "interrupted"]
     reason: Reason
     clean: bool
     startup_seconds: Seconds

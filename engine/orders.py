@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from engine.executor import Slot, TrialRequest
+from engine.executor import Budget, Slot, TrialRequest
 from env import sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -26,11 +26,12 @@ _LOGITS_BYTES = 64 << 20  # of shared memory for one batch of logits
 
 
 def train(
-    request: TrialRequest, environment: Environment, confined: Sandbox, folder: Path
+    slot: Slot, budget: Budget, environment: Environment, confined: Sandbox, folder: Path
 ) -> dict[str, Any]:
-    """The order to train a candidate; its weights go to `folder`/weights."""
-    slot, budget = request.slot, request.budget
-    inside = sandbox.device_inside(slot.device)
+    """The order to train some candidate, which `candidate` names later.
+
+    Its weights go to `folder`/weights.
+    """
     argv = [*sandbox.MODULE, "env.harness", "{channel}", "{weights}"]
     return {
         **_confined(argv, slot, confined, folder, "trial"),
@@ -45,6 +46,8 @@ def train(
             "free_startup": budget.free_startup,
             "finish_grace": FINISH_GRACE,
             "finish_bytes_per_second": FINISH_BYTES_PER_SECOND,
+            # Whatever is scored meanwhile would take time from it.
+            "held": budget.clock == "wall",
         },
         "startup_seconds": budget.startup_seconds,
         "wall_cap": budget.cap,
@@ -53,6 +56,13 @@ def train(
         "max_processes": MAX_PROCESSES,
         "log_bytes": LOG_BYTES,
         "rlimits": _rlimits(slot, folder),
+    }
+
+
+def candidate(request: TrialRequest, environment: Environment) -> dict[str, Any]:
+    """What completes an order to train: which candidate, and how."""
+    slot, budget = request.slot, request.budget
+    return {
         "config": {
             "source": request.source,
             "seed": request.seed,
@@ -60,7 +70,7 @@ def train(
             "budget": budget.seconds,
             "tolerance": budget.tolerance / 2,  # a batch may take longer than the one before
             "free_startup": budget.free_startup,
-            "device": inside,
+            "device": sandbox.device_inside(slot.device),
             "threads": slot.threads,
             "vocab_size": environment.vocab_size,
             "seq_len": environment.seq_len,

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from engine.conditions import budget_for
+from engine.convergence import needed
 from engine.devices import cpu_model, nvidia_present
 from engine.settings import Limits, Settings
 from state.watch import Brief
@@ -46,12 +47,25 @@ def _expected(seconds: float, clock: str, done: Sequence[Brief]) -> str:
 
 
 def _until(limits: Limits) -> str:
-    wanted = [
-        f"{limits.max_experiments} experiments" if limits.max_experiments else "",
-        f"{limits.max_after_baseline} more than the baseline" if limits.max_after_baseline else "",
-        f"{limits.max_hours:g} hours" if limits.max_hours else "",
+    """Every limit that is in force."""
+    rule = limits.convergence
+    given = [
+        (limits.max_experiments, "{:g} experiments"),
+        (limits.max_after_baseline, "{:g} more than the baseline"),
+        (limits.max_hours, "{:g} hours"),
+        (limits.max_device_hours, "{:g} device hours"),
+        (limits.max_kwh, "{:g} kWh"),
+        (limits.max_cost, "a cost of {:g}"),
+        (limits.target_bpb, "a score of {:g}"),
+        (rule and needed(rule), "convergence (at least {:g} experiments without a gain)"),
+        (limits.max_failures_alike, "{:g} failures in a row alike"),
+        (limits.max_failures, "{:g} failures in a row"),
+        (limits.max_rerun_failures, "{:g} of the incumbent in a row"),
+        (limits.min_disk_gb, "less than {:g} GB of disk"),
+        (limits.min_memory_gb, "less than {:g} GiB of memory"),
     ]
-    return " or ".join(filter(None, wanted)) or "you stop it: no limit is set"
+    wanted = [text.format(limit) for limit, text in given if limit]
+    return "; ".join(wanted) or "you stop it: no limit is set"
 
 
 def _long(seconds: float) -> str:

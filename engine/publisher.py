@@ -7,18 +7,19 @@ cannot be written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
 from anyio import to_thread
 
+from engine.calibration import BAND
 from engine.curve import LossCurve
 from engine.duty import Activity, DutyClock
 from engine.executor import CurvePoint, Slot
 from state.errors import StoreError
 from state.present import DeviceSample, Live, Phase, Present
-from state.records import Json
+from state.records import Json, Look
 from state.rows import utc_now
 from state.store import Store
 
@@ -48,6 +49,14 @@ class Publisher:
     def doing(self, slot: Slot, activity: Activity) -> None:
         """What a slot does from now on."""
         self._duty.switch(slot.number, activity)
+
+    def occupied_seconds(self) -> float:
+        """Seconds in which an experiment occupied a slot, over all slots, in this run."""
+        return self._duty.occupied()
+
+    def waited(self, slot: Slot) -> Mapping[str, float]:
+        """What a slot did since its last trial, in seconds by activity; counted anew from here."""
+        return self._duty.between(slot.number)
 
     def phase(self, experiment_id: int, slot: Slot, phase: Phase) -> None:
         """An experiment has entered a phase."""
@@ -79,6 +88,21 @@ class Publisher:
         )
         self._curves[experiment_id].add(point)
         self._reported.add(experiment_id)
+        self._changed = True
+
+    def expects(self, experiment_id: int, look: Look) -> None:
+        """What an experiment is expected to end with."""
+        live = self._live.get(experiment_id)
+        if live is None or look.forecast is None or look.spread is None:
+            return
+        band = BAND * look.spread
+        self._live[experiment_id] = replace(
+            live,
+            forecast=look.forecast,
+            forecast_low=look.forecast - band,
+            forecast_high=look.forecast + band,
+            threshold=look.threshold,
+        )
         self._changed = True
 
     def ended(self, experiment_id: int) -> None:

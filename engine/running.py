@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from engine.curve_watch import Watch
 from engine.events import Announce, EngineEvent
 from engine.executor import (
     Budget,
@@ -17,9 +19,43 @@ from engine.executor import (
 )
 from engine.faults import fault_point
 from engine.publisher import Publisher
+from engine.selfeval import SelfEvaluation
 from state.present import Phase
-from state.records import Experiment, Process
+from state.records import Evaluation, Experiment, Process
 from state.store import Store
+
+
+class Underway:
+    """An experiment that has been started."""
+
+    def __init__(
+        self,
+        job: Job,
+        waited: Mapping[str, float],
+        ended: Callable[[], None],
+        seen: Callable[[TrialResult], Evaluation | None],
+    ) -> None:
+        """`waited`: what its slot did before it, in seconds. `ended` is called at its end.
+
+        `seen` tells what self-evaluation saw of it, given its result.
+        """
+        self._job = job
+        self._waited = waited
+        self._ended = ended
+        self._seen = seen
+
+    async def trained(self) -> bool:
+        """Wait until its slot is free; whether it has still to be scored."""
+        return await self._job.trained()
+
+    async def result(self) -> TrialResult:
+        """Wait for the end."""
+        try:
+            result = await self._job.result()
+            seen = self._seen(result)
+        finally:
+            self._ended()
+        return replace(result, timing={**self._waited, **result.timing}, evaluation=seen)
 
 
 class Running:
@@ -32,13 +68,20 @@ class Running:
         budget: Budget,
         announce: Announce,
         publisher: Publisher,
+        evaluation: SelfEvaluation,
+        on_training: Callable[[Slot], None],
     ) -> None:
+        """`on_training` is called when a slot's trial has got its data, and its clock runs."""
         self._store = store
         self._executor = executor
         self._budget = budget
         self._announce = announce
         self._publisher = publisher
+        self._evaluation = evaluation
+        self._on_training = on_training
         self._jobs: dict[int, Job] = {}
+        self._watches: dict[int, Watch] = {}
+        self._training: set[int] = set()
         self._interrupting = False
 
     def interrupt(self) -> None:
@@ -47,8 +90,20 @@ class Running:
         for job in self._jobs.values():
             job.cancel()
 
-    async def run(self, experiment: Experiment, slot: Slot) -> TrialResult:
-        """Record that an experiment runs, and run it to its end."""
+    def end_stalled(self) -> None:
+        """Abort the candidates that used to report and have fallen silent."""
+        if self._budget.clock == "steps":
+            return  # there what happens must not depend on the time; the wall cap ends them
+        for experiment_id in tuple(self._training):
+            reason = self._watches[experiment_id].stalled()
+            if reason is not None:
+                self._jobs[experiment_id].abort(reason)
+
+    async def start(self, experiment: Experiment, slot: Slot) -> Underway:
+        """Record that an experiment runs, and start it."""
+        await self._evaluation.learnt()
+        incumbent = await self._store.incumbent()
+        best = None if incumbent is None else incumbent.score
         source = await self._store.source(experiment.source_sha)
         fault_point("before-start")
         attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
@@ -72,29 +127,64 @@ class Running:
             # Runs that a promotion compares; a candidate's own score is for the search alone.
             sealed=experiment.kind != "candidate",
         )
-        listener = self._listener(experiment.id, slot, data)
+        waited = self._publisher.waited(slot)
+
+        def watch() -> Watch:
+            is_candidate = experiment.kind == "candidate"
+            return self._evaluation.watch(experiment.id, best, is_candidate=is_candidate)
+
+        self._watches[experiment.id] = watch()
+        listener = self._listener(experiment.id, slot, data, watch)
         job = await self._executor.submit(request, listener)
         self._jobs[experiment.id] = job
         if self._interrupting:
             job.cancel()
-        try:
-            return await job.result()
-        finally:
-            del self._jobs[experiment.id]
-            self._publisher.ended(experiment.id)
-            self._publisher.doing(slot, "recording")
 
-    def _listener(self, experiment_id: int, slot: Slot, data: Mapping[str, object]) -> Listener:
+        def ended() -> None:
+            del self._jobs[experiment.id]
+            del self._watches[experiment.id]
+            self._training.discard(experiment.id)
+            self._publisher.ended(experiment.id)
+
+        def seen(result: TrialResult) -> Evaluation | None:
+            found = self._watches[experiment.id]
+            return found.finish() if result.status == "scored" else found.evaluation()
+
+        return Underway(job, waited, ended, seen)
+
+    def _listener(
+        self,
+        experiment_id: int,
+        slot: Slot,
+        data: Mapping[str, object],
+        watch: Callable[[], Watch],
+    ) -> Listener:
         async def on_process(process: Process) -> None:
             await self._store.attach(experiment_id, process)
 
         def on_phase(phase: Phase) -> None:
             self._publisher.phase(experiment_id, slot, phase)
             self._announce(EngineEvent("phase", phase, {**data, "phase": phase}))
+            if phase == "starting":
+                self._watches[experiment_id] = watch()  # what memory stopped trains once more
+            self._training.discard(experiment_id)
+            if phase == "training":
+                self._training.add(experiment_id)
+                self._on_training(slot)
 
         def on_report(point: CurvePoint) -> None:
             self._publisher.report(experiment_id, point)
+            self._evaluate(experiment_id, point)
             report = {"progress": point.progress, "step": point.step, "loss": point.loss}
             self._announce(EngineEvent("report", "", {**data, **report}))
 
         return Listener(on_process, on_phase, on_report)
+
+    def _evaluate(self, experiment_id: int, point: CurvePoint) -> None:
+        watch = self._watches[experiment_id]
+        before = watch.look
+        reason = watch.report(point.progress, point.loss)
+        if watch.look is not None and watch.look is not before:
+            self._publisher.expects(experiment_id, watch.look)
+        if reason is not None:
+            self._jobs[experiment_id].abort(reason)

@@ -6,9 +6,18 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from env.clock import ClockKind
 
@@ -17,6 +26,7 @@ FILE = "arl.toml"
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+NotNegativeCount = Annotated[int, Field(ge=0)]
 
 
 class SettingsError(Exception):
@@ -73,6 +83,20 @@ class Slots(_Table):
     devices: str = "auto"  # cpu, cpu*2, cuda:0, cuda:0,cuda:1
     threads: Count = 1
     memory_gb: Positive | None = None  # per slot; none: a share of the machine
+    warm: bool = True  # start the next trial's process while one trains
+
+
+class Convergence(_Table):
+    """When going on is pointless: the next experiments hardly gain anything. See convergence.py."""
+
+    experiments: Annotated[int, Field(ge=1, le=100_000)] = 50  # how far it looks ahead
+    epsilon: NotNegative = 0.0  # a gain is more than so many bits per byte
+    delta: Annotated[float, Field(ge=0.001, le=0.5)] = 0.1  # the chance of one that is too small
+
+
+def _switch(value: object) -> object:
+    """`convergence = false` is off, `true` is the default."""
+    return (Convergence() if value else None) if isinstance(value, bool) else value
 
 
 class Limits(_Table):
@@ -81,7 +105,23 @@ class Limits(_Table):
     max_experiments: Count | None = None  # in total, baseline and replicates included
     max_after_baseline: Count | None = None  # besides the baseline and its replicates
     max_hours: Positive | None = None  # that the study has run in all
+    max_device_hours: Positive | None = None  # in which trials occupied a slot, over all slots
+    max_kwh: Positive | None = None  # that the devices have used
+    price_per_hour: Positive | None = None  # of the machine, in any currency
+    max_cost: Positive | None = None  # in the same
+    target_bpb: Positive | None = None  # a score of the incumbent that is good enough
     min_disk_gb: NotNegative = 0.5
+    min_memory_gb: NotNegative = 0.0  # of the machine, that must stay free
+    max_failures_alike: NotNegativeCount = 10  # candidates in a row, for one reason
+    max_failures: NotNegativeCount = 25  # candidates in a row, for any reason
+    max_rerun_failures: NotNegativeCount = 2  # runs of the incumbent in a row
+    convergence: Annotated[Convergence | None, BeforeValidator(_switch)] = Convergence()
+
+    @model_validator(mode="after")
+    def _priced(self) -> Limits:
+        if self.max_cost is not None and self.price_per_hour is None:
+            raise ValueError("limits.max_cost needs limits.price_per_hour")
+        return self
 
 
 class Acceptance(_Table):
@@ -96,12 +136,29 @@ class Acceptance(_Table):
     drift: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # of a false drift in a study; 0: no test
 
 
+class SelfEvaluation(_Table):
+    """When a running candidate is hopeless, and is aborted."""
+
+    enabled: bool = True
+    rule: Literal["conformal", "sprt"] = "conformal"
+    alpha: NotNegative = 0.0  # the threshold lies so many spreads of the forecast above the best
+    false_aborts: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # promised, among good runs
+    audit: Annotated[float, Field(gt=0, le=1)] = 0.1  # of the hopeless runs, let run to their end
+    evidence: Annotated[int, Field(ge=20)] = 30  # finished curves before anything is aborted
+
+
 class Review(_Table):
     """Supervised mode: a person approves or vetoes each candidate before it runs."""
 
     supervised: bool | None = None  # none: as it was left, which is off in a new study
     ahead: Annotated[int, Field(ge=1, le=32)] = 3  # candidates that wait at most
     auto_approve_seconds: Positive | None = None  # approve what has waited this long; none: never
+
+
+class Notify(_Table):
+    """Whom to tell what happens; it belongs to a machine, and is not kept in the study."""
+
+    command: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None  # for the shell
 
 
 class Tui(_Table):
@@ -123,7 +180,9 @@ class Settings(_Table):
     slots: Slots = Slots()
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
+    selfeval: SelfEvaluation = SelfEvaluation()
     review: Review = Review()
+    notify: Notify = Notify()
     tui: Tui = Tui()
     keys: dict[str, str] = Field(default_factory=dict)  # a binding's id: its keys, by commas
 
@@ -198,7 +257,12 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
     for part in location[:-1]:
         inner = model.model_fields[str(part)].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        tables = [
+            table
+            for table in (inner, *get_args(inner))
+            if isinstance(table, type) and issubclass(table, BaseModel)
+        ]
+        if not tables:
             break
-        model = inner
+        model = tables[0]
     return sorted(model.model_fields)

@@ -21,16 +21,19 @@ from engine.executor import Executor
 from engine.facts import FactReader
 from engine.local import LocalExecutor
 from engine.loop import Ending, Engine
+from engine.meters import EnergyMeter, Meters
+from engine.notify import Notifier
 from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.selfeval import SelfEvaluation
 from engine.settings import FILE, Settings, Target
 from engine.telemetry import DeviceSampler
 from env import manifest
 from state.folder import StudyFolder
 from state.lock import EngineLock
-from state.records import NewStudy
+from state.records import Json, NewStudy
 from state.store import Store
 from target import gate, shipped, source
 
@@ -77,15 +80,21 @@ async def _run_locked(
         await recover(store, announce)
         async with anyio.create_task_group() as tasks:
             executor = LocalExecutor(
-                tasks, conditions.environment, conditions.confined, folder.scratch
+                tasks,
+                conditions.environment,
+                conditions.confined,
+                folder.scratch,
+                warm=settings.slots.warm,
             )
+            notifier = Notifier(settings.notify.command, store, tasks, announce)
             engine = await prepare_engine(
-                store, settings, conditions, executor, announce, target, rebaseline
+                store, settings, conditions, executor, notifier.announce, target, rebaseline
             )
             watch = _SignalWatch(engine)
             tasks.start_soon(watch.run)
             tasks.start_soon(serve, folder.path, handler(engine))
-            ending = await engine.run()
+            with notifier.until_the_end():
+                ending = await engine.run()
             tasks.cancel_scope.cancel()
     return ending, watch.received
 
@@ -145,7 +154,7 @@ async def prepare_engine(
         limit=settings.limits.max_experiments,
         rebaseline=rebaseline,
     )
-    await store.set_settings(settings.model_dump(mode="json"))
+    await store.set_settings(_kept(settings))
     options = settings.policy.options
     # Options that the policy refuses are named now, not after the baseline has trained.
     policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
@@ -153,6 +162,10 @@ async def prepare_engine(
     desk = await ReviewDesk.open(store, researcher, settings.review, announce)
     sampler = await to_thread.run_sync(DeviceSampler, conditions.slots)
     announce(_opened_event(store, settings, conditions))
+    energy = EnergyMeter()
+    publisher = Publisher(store, conditions.slots, energy.sampling(sampler.sample))
+    if settings.limits.max_kwh is not None:
+        await _warn_without_power(store, sampler, announce)
     return Engine(
         store=store,
         decisions=Decisions(store, researcher, settings.acceptance, study.seed, announce),
@@ -160,11 +173,25 @@ async def prepare_engine(
         slots=conditions.slots,
         budget=conditions.budget,
         criteria=oracle.criteria(settings.limits),
-        facts=await FactReader.open(store),
+        facts=await FactReader.open(
+            store, await Meters.open(store, energy, publisher.occupied_seconds)
+        ),
         announce=announce,
         desk=desk,
-        publisher=Publisher(store, conditions.slots, sampler.sample),
+        publisher=publisher,
+        evaluation=await SelfEvaluation.open(
+            store, settings.selfeval, conditions.budget, study.seed
+        ),
     )
+
+
+async def _warn_without_power(store: Store, sampler: DeviceSampler, announce: Announce) -> None:
+    """Say that energy will not be counted, if no device tells its power."""
+    samples = await to_thread.run_sync(sampler.sample)
+    if all(sample.power_w is None for sample in samples):
+        sentence = "No device tells its power here: limits.max_kwh will not end the study."
+        await store.event("warning", None, {"sentence": sentence})
+        announce(EngineEvent("warning", sentence))
 
 
 async def _current_target(store: Store, settings: Settings) -> str:
@@ -189,10 +216,15 @@ async def _opened(
         seed=settings.seed,
         target_name=Path(settings.target.path or "train.py").name,
         policy=settings.policy.name,
-        settings=settings.model_dump(mode="json"),
+        settings=_kept(settings),
     )
     async with Store.create(folder, study) as store:
         yield store
+
+
+def _kept(settings: Settings) -> Json:
+    """The settings that a study keeps: all but a command, which may hold a person's secrets."""
+    return settings.model_dump(mode="json", exclude={"notify"})
 
 
 def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> EngineEvent:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from env.bpb import Predict, batches, predicted_nats
+from env.bpb import Floats, Ids, Predict, batches, predicted_nats
 from env.failure import Failure
 from env.shards import Tokens
 
@@ -32,7 +31,7 @@ MOST_NATS = 0.01  # what it may seem to gain on average by rounding
 LEAST_NATS = 0.001  # what is smaller gains nothing that matters
 _SURE = 6.0  # standard errors that a smaller gain must be away from none
 
-Ids = npt.NDArray[np.int64]
+Nats = npt.NDArray[np.float64]
 
 
 def audit(
@@ -40,7 +39,7 @@ def audit(
     fresh_model: Predict,
     rows: Tokens,
     batch_rows: int,
-    scored: torch.Tensor,
+    scored: Floats,
     random: np.random.Generator,
 ) -> None:
     """Compare the predictions behind a score with later ones; raises Failure (`invalid`).
@@ -63,9 +62,9 @@ def audit(
 class Differences:
     """By how many nats predictions were better when they were scored, in places that are alike."""
 
-    unchanged: torch.Tensor  # [u, T], at all places of the rows that were shown unchanged
-    before: torch.Tensor  # [c], the mean over the places up to each other row's change
-    at_the_change: torch.Tensor  # [c], at the last of them: its next token is another one
+    unchanged: Nats  # [u, T], at all places of the rows that were shown unchanged
+    before: Nats  # [c], the mean over the places up to each other row's change
+    at_the_change: Nats  # [c], at the last of them: its next token is another one
 
 
 @dataclass(frozen=True)
@@ -102,17 +101,17 @@ class Probe:
                 _change(ids[row], int(kept[row]), str(kind), donor, random)
         return cls(chosen, ids, kept, number, batch_rows)
 
-    def shown_to(self, predict: Predict, scored: torch.Tensor) -> Differences:
+    def shown_to(self, predict: Predict, scored: Floats) -> Differences:
         """Ask for predictions, and compare them with those `scored` [all rows, T], in nats."""
-        now = torch.empty(self.ids.shape)
+        now = np.empty(self.ids.shape, dtype=np.float32)
         for each in batches(np.arange(len(self.ids)), self.batch_rows):
             now[each] = predicted_nats(predict, self.ids[each], self.rows[each, 1:])
-        difference = (now - scored[self.number]).double()
-        kept = torch.from_numpy(self.kept)
-        whole = kept == difference.shape[1] - 1
-        alike = torch.arange(difference.shape[1]) <= kept.unsqueeze(1)
-        before = (difference * alike).sum(1) / (kept + 1)
-        change = difference.gather(1, kept.unsqueeze(1)).squeeze(1)
+        difference = (now - scored[self.number]).astype(np.float64)
+        kept = self.kept[:, None]
+        whole = self.kept == difference.shape[1] - 1
+        alike = np.arange(difference.shape[1]) <= kept
+        before = (difference * alike).sum(axis=1) / (self.kept + 1)
+        change = np.take_along_axis(difference, kept, axis=1)[:, 0]
         return Differences(difference[whole], before[~whole], change[~whole])
 
 
@@ -130,18 +129,18 @@ def _change(ids: Ids, kept: int, kind: str, donor: Ids, random: np.random.Genera
         after[0] = random.choice(others) if len(others) else (before == 0)
 
 
-def _alike(differences: torch.Tensor) -> bool:
+def _alike(differences: Nats) -> bool:
     """Whether predictions, [rows] or [rows, T], stayed as they were, as far as rounding goes."""
     if len(differences) == 0:
         return True
-    rows = differences.reshape(len(differences), -1).mean(1)
-    return float(differences.abs().mean()) <= MOST_APART and not _gains(rows)
+    rows = differences.reshape(len(differences), -1).mean(axis=1)
+    return float(np.abs(differences).mean()) <= MOST_APART and not _gains(rows)
 
 
-def _gains(differences: torch.Tensor) -> bool:
+def _gains(differences: Nats) -> bool:
     """Whether there is a gain: one that is large, or small but without doubt."""
     mean = float(differences.mean())
     if len(differences) < 2 or mean <= LEAST_NATS:
         return mean > MOST_NATS
-    error = float(differences.std()) / math.sqrt(len(differences))
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
     return mean > MOST_NATS or mean > _SURE * error

@@ -41,19 +41,19 @@ class Channel:
             raise ValueError("a message must be an object")
         return body
 
-    def receive_descriptor(self) -> int:
-        """Wait for a message that brings a file descriptor, and return it; it is the caller's."""
+    def receive_descriptor(self) -> tuple[dict[str, Any], int]:
+        """Wait for a message that brings a file descriptor, which is the caller's; return both."""
         space = socket.CMSG_SPACE(array.array("i").itemsize)
         block, control, _, _ = self._socket.recvmsg(1 << 16, space)
         self._fill(block)
-        self.receive()
+        body = self.receive()
         numbers = array.array("i")
         for level, kind, data in control:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
         if len(numbers) != 1:
             raise ValueError("the message brought no file descriptor")
-        return numbers[0]
+        return body, numbers[0]
 
     def close(self) -> None:
         """Hang up."""

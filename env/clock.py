@@ -59,6 +59,11 @@ class BudgetClock:
             charged = max(0.0, now - self._made - self._free_startup)
             self._start = now - charged
 
+    def forgive(self, wall_seconds: float) -> None:
+        """Before the start: it was held for so long by others, and charges none of it."""
+        if self.kind == "wall" and not self.started:
+            self._made += wall_seconds
+
     def tick(self) -> None:
         """Count one batch handed to the candidate."""
         self._last_tick = self.elapsed()

@@ -64,8 +64,6 @@ def seed_everything(seed: int, threads: int) -> None:
 
 def _train(order: dict[str, Any], channel: Channel) -> None:
     seed_everything(int(order["seed"]), int(order["threads"]))
-    # The first optimizer would import it: seconds that would count as training.
-    importlib.import_module("torch._dynamo")
     channel.send({"type": "loaded"})  # from here on the candidate's code runs
     clock = BudgetClock(
         order["clock"],
@@ -80,7 +78,7 @@ def _train(order: dict[str, Any], channel: Channel) -> None:
         vocab_size=int(order["vocab_size"]),
         seq_len=int(order["seq_len"]),
         clock=clock,
-        open_rows=lambda: _receive_rows(order, channel),
+        open_rows=lambda: _receive_rows(order, channel, clock),
         say=channel.send,
     )
     model = built_model(module, run.vocab_size, run.seq_len).to(run.device)
@@ -97,10 +95,11 @@ def _train(order: dict[str, Any], channel: Channel) -> None:
     channel.send({"type": "saved", "peak_memory_mb": peak_memory_mb(run.device)})
 
 
-def _receive_rows(order: dict[str, Any], channel: Channel) -> Tokens:
+def _receive_rows(order: dict[str, Any], channel: Channel, clock: BudgetClock) -> Tokens:
     """Say that all is ready, and wait for the data: the clock outside starts with it."""
     channel.send({"type": "ready"})
-    descriptor = channel.receive_descriptor()
+    go, descriptor = channel.receive_descriptor()
+    clock.forgive(float(go["held"]))
     try:
         return open_rows(descriptor, int(order["seq_len"]), order["dtype"])
     finally:
@@ -130,9 +129,14 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def main() -> None:
-    """Serve one trial: argv holds the channel's and the weights' file descriptors."""
+    """Serve one trial: argv holds the channel's and the weights' file descriptors.
+
+    The order may come much later: until then it waits with all imported that any candidate needs.
+    """
     channel = Channel(int(sys.argv[1]))
     os.set_inheritable(int(sys.argv[2]), False)
+    # The first optimizer would import it: seconds that would count as training.
+    importlib.import_module("torch._dynamo")
     order = channel.receive()
     code = 0
     try:

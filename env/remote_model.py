@@ -18,7 +18,6 @@ from env.failure import Failure
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import torch
 
 _STATUSES = ("crash", "oom", "invalid", "timeout")
 _KEYS = ("source", "seed", "vocab_size", "seq_len", "device", "threads", "batch_rows")
@@ -28,7 +27,7 @@ _ANSWER_BYTES = 1 << 16
 class RemoteModel:
     """A candidate's model behind two pieces of shared memory and a channel.
 
-    It is started without torch, so that its start overlaps the scorer's own.
+    It is started before numpy is imported, so that its start overlaps the scorer's own.
     """
 
     def __init__(self, order: dict[str, Any], number: int) -> None:
@@ -65,20 +64,19 @@ class RemoteModel:
         """Wait for the model; raises Failure when the candidate cannot build it."""
         self._answer("built")
 
-    def logits(self, ids: npt.NDArray[np.int64]) -> torch.Tensor:
+    def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Logits float32 [B, T, V] for token ids [B, T], B at most `batch_rows`.
 
         They are a finite copy of ours. Raises Failure.
         """
         import numpy as np
-        import torch
 
         np.frombuffer(self._ids, dtype=np.int64).reshape(self._shape)[: len(ids)] = ids
         self._send({"rows": len(ids)})
         self._answer("logits")
         shared = np.frombuffer(self._logits, dtype=np.float32).reshape(self._logits_shape)
-        logits = torch.from_numpy(shared[: len(ids)].copy())
-        if not bool(torch.isfinite(logits).all()):
+        logits = shared[: len(ids)].copy()
+        if not np.isfinite(logits).all():
             raise Failure("crash", "while being scored: the model's logits are not finite")
         return logits
 

@@ -76,9 +76,9 @@ def score_model(model: torch.nn.Module, environment: Environment, device: torch.
     model.eval()
 
     @torch.inference_mode()
-    def predict(ids: npt.NDArray[np.int64]) -> torch.Tensor:
+    def predict(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         logits: torch.Tensor = model(torch.from_numpy(ids).to(device))
-        return logits.float().cpu()
+        return logits.float().cpu().numpy()
 
     rows = open_rows(environment.val, environment.seq_len, environment.dtype)
     table = load_token_bytes(environment.token_bytes)

@@ -6,6 +6,11 @@ killed. Its stdout carries one JSON object per line. It trusts nothing that the 
 measures the clock itself, drains the output into a bounded log, and as child subreaper finds
 whatever forked, daemonised or changed its session.
 
+An order without a `config` starts a spare: a command that waits, ready, for the one task that it
+will get. The config follows as another line, and only with it start-up, limits and clock begin.
+Where the order says so, a trial that is ready is stopped until the line `go` starts its clock.
+The line `abort` ends it early.
+
 Standard library only.
 """
 
@@ -22,13 +27,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from env import confine, processes
+from env import confine, pause, processes
 from env.log_tail import LogTail
 from env.outbox import Outbox
 from env.watch import Watch
 
 LINE_BYTES = 1 << 16  # the longest message that a command may send
 REPORT_SECONDS = 0.1  # the shortest time between two forwarded reports
+ALL_REPORTS = 4096  # by the clock `steps`, so many are forwarded, and then ever fewer
 TICK_SECONDS = 0.1
 _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
@@ -36,8 +42,13 @@ _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 class Supervisor:
     """One command, from its start to the death of its last descendant."""
 
-    def __init__(self, order: Mapping[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
-        """`order` as written by `engine.orders`; `say` sends one message to the engine."""
+    def __init__(
+        self, order: Mapping[str, Any], more: bytes, say: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """`order` as written by `engine.orders`, and what of the next lines came with it.
+
+        `say` sends one message to the engine.
+        """
         self._order = order
         self._say = say
         self._watch = Watch(order)
@@ -47,8 +58,10 @@ class Supervisor:
         self._wait_status: int | None = None
         self._report: dict[str, Any] | None = None  # the newest one, not yet forwarded
         self._last_report = 0.0
+        self._reports = 0
         self._incoming = b""
-        self._outgoing = json.dumps({"type": "order", **order["config"]}).encode() + b"\n"
+        self._engine_said = more  # of lines that have not been read
+        self._outgoing = b""
         self._selector = selectors.DefaultSelector()
 
     # -- the life of the command -------------------------------------------------------------
@@ -64,6 +77,8 @@ class Supervisor:
                 self._note(ended)
             if self._wait_status is None:
                 watch.look()
+            if watch.phase == "held":
+                pause.pause()  # again and again: one that was being started may have slipped out
             self._forward_report()
         self._end()
 
@@ -94,9 +109,19 @@ class Supervisor:
         self._channel.setblocking(False)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._lifeline)
         self._selector.register(self._output, selectors.EVENT_READ, self._read_output)
-        both = selectors.EVENT_READ | selectors.EVENT_WRITE
-        self._selector.register(self._channel, both, self._talk)
+        self._selector.register(self._channel, selectors.EVENT_READ, self._talk)
         self._say({"type": "started", "pid": self._child.pid})
+        if "config" in order:
+            self._begin(order["config"])
+        self._obey(b"")
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        """Give the command its task."""
+        self._watch.begin()
+        self._outgoing = json.dumps({"type": "order", **config}).encode() + b"\n"
+        if self._channel in self._selector.get_map():
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(self._channel, both, self._talk)
 
     def _end(self) -> None:
         """Kill what is left, take the last words, and report."""
@@ -139,8 +164,22 @@ class Supervisor:
     # -- what it hears -----------------------------------------------------------------------
 
     def _lifeline(self, mask: int) -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
+        block = os.read(sys.stdin.fileno(), 1 << 16)
+        if not block:
             self._watch.stop("interrupted", "the engine ended it")
+        self._obey(block)
+
+    def _obey(self, block: bytes) -> None:
+        """Do what the complete lines say."""
+        *lines, self._engine_said = (self._engine_said + block).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "config" in message and self._watch.phase == "waiting":
+                self._begin(message["config"])
+            elif message.get("type") == "go" and self._watch.phase == "held":
+                self._go()
+            elif message.get("type") == "abort":
+                self._watch.abort()
 
     def _read_output(self, mask: int = 0) -> bool:
         """Take a block of its output; False when there is none now, or none any more."""
@@ -200,28 +239,54 @@ class Supervisor:
         kind = body.get("type")
         phase = None if self._order["clock"] is None or self._ended else self._watch.phase
         if kind == "loaded" and phase == "startup":
-            self._watch.loaded()
+            if kind not in self._heard:
+                self._heard.add(kind)
+                self._watch.loaded()
+                self._forward({"type": "loaded"})
         elif kind == "ready" and phase == "startup":
-            self._go()
+            if self._order["clock"].get("held"):
+                self._hold()
+            else:
+                self._go()
         elif kind == "trained" and phase == "training":
             self._watch.trained()
             self._forward(body)
         elif kind == "report":
-            self._report = body
+            self._take_report(body)
         elif isinstance(kind, str) and kind in self._order["accepts"] and kind not in self._heard:
             self._heard.add(kind)
             self._forward(body)
 
+    def _take_report(self, body: dict[str, Any]) -> None:
+        """Pass on the newest now and then; by the clock `steps`, ones that do not depend on time."""
+        clock = self._order["clock"]
+        if clock is None or clock["kind"] != "steps":
+            self._report = body
+            return
+        self._reports += 1
+        if self._reports % (1 + self._reports // ALL_REPORTS) == 0:
+            self._say({"type": "message", "body": body})
+
+    def _hold(self) -> None:
+        """Let no time pass for it, until the engine says go: it could use what is not charged."""
+        self._watch.hold()
+        pause.pause()
+        self._forward({"type": "built"})
+
     def _go(self) -> None:
         """Start the clock, and only then hand over the training data."""
-        self._watch.ready()
+        was_held = self._watch.phase == "held"
+        held = self._watch.ready()
         data = os.open(self._order["train"], os.O_RDONLY)
         try:
-            socket.send_fds(self._channel, [b'{"type": "go"}\n'], [data])
+            go = json.dumps({"type": "go", "held": held}).encode()
+            socket.send_fds(self._channel, [go + b"\n"], [data])
         except OSError:
             pass  # it is gone; its exit will say how
         finally:
             os.close(data)
+        if was_held:
+            pause.resume()
         self._forward({"type": "ready"})
 
     # -- what it passes on -------------------------------------------------------------------
@@ -243,16 +308,17 @@ def main() -> None:
     confine.outlive_signals()  # only the lifeline ends it: it must not orphan what it watches
     confine.become_subreaper()
     confine.hide()
-    line = bytearray()
-    while not line.endswith(b"\n"):
+    said = bytearray()
+    while b"\n" not in said:
         block = os.read(0, 1 << 16)
         if not block:
             return
-        line += block
+        said += block
+    order, _, more = bytes(said).partition(b"\n")
 
     outbox = Outbox(1)
     try:
-        Supervisor(json.loads(line), outbox.put).run()
+        Supervisor(json.loads(order), more, outbox.put).run()
     except Exception as error:  # whatever went wrong, nothing may be left behind
         processes.end_all()
         reason = f"the command could not be run: {type(error).__name__}: {error}"

@@ -20,18 +20,23 @@ _LONGEST_PAUSE = 0.5
 
 
 class Watch:
-    """One command's phases: startup, then for a trial training and finishing."""
+    """One command's phases: startup, then for a trial training and finishing.
+
+    Before them it may be `waiting` for its task, and between the first two `held`.
+    """
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         """`order` as written by `engine.orders`."""
         self.meter = Meter(order["memory_bytes"], order["max_processes"])
-        self.phase = "startup"
+        self.phase = "waiting"
         self.verdict: tuple[str, str] | None = None
         self._order = order
         self._contention = Contention()
         self._began = self._phase_began = time.monotonic()
         self._next_look = 0.0
         self._startup_seconds = 0.0
+        self._held_since = 0.0
+        self._held_seconds = 0.0
         self._loaded: float | None = None  # on the clock, as all that follows
         self._clock_start = 0.0
         self._wall_seconds = 0.0
@@ -42,24 +47,45 @@ class Watch:
         if self.verdict is None:
             self.verdict = (kind, reason)
 
+    def abort(self) -> None:
+        """The engine has seen enough of it."""
+        if self.phase == "training":
+            self.meter.look()
+            self._wall_seconds = time.monotonic() - self._phase_began
+            self._clock_seconds = self._clock()
+        self.stop("abort", "the engine aborted it")
+
+    def begin(self) -> None:
+        """It gets its task: its start-up counts from here, and not what it did before."""
+        self._began = self._phase_began = time.monotonic()
+        self.phase = "startup"
+
     def loaded(self) -> None:
         """From here on the candidate's own code runs; the harness says so before it does."""
         if self._loaded is None:
             self.meter.look()
             self._loaded = self._spent()
 
-    def ready(self) -> None:
+    def hold(self) -> None:
+        """It is built, and shall not start yet: from here on nothing is charged to it."""
+        self.phase, self._held_since = "held", time.monotonic()
+
+    def ready(self) -> float:
         """It is built, and gets its training data: the clock starts.
 
-        What it has spent on its start-up beyond what is free counts as training.
+        What it has spent on its start-up beyond what is free counts as training. Returns for how
+        many seconds it was held.
         """
         self.meter.look()
+        if self.phase == "held":
+            self._held_seconds = time.monotonic() - self._held_since
         now, spent, clock = time.monotonic(), self._spent(), self._order["clock"]
         charged = max(0.0, spent - (self._loaded or 0.0) - clock["free_startup"])
         self._clock_start = spent - charged
-        self._startup_seconds = now - self._began
+        self._startup_seconds = now - self._began - self._held_seconds
         self.phase, self._phase_began = "training", now
         self._contention.start(self.meter.pids, os.getppid())  # the engine and its are no others
+        return self._held_seconds
 
     def trained(self) -> None:
         """It says that it has reached its deadline: what the clock shows now is recorded."""
@@ -85,7 +111,7 @@ class Watch:
         self._contention.look(self.meter.pids)
         if self.phase == "startup":
             self._look_at_startup(now - self._phase_began)
-        else:
+        elif self.phase in ("training", "finishing"):
             self._look_at_clock(now - self._phase_began)
         done = time.monotonic()
         pause = _LOOK_SHARE * (done - now)
@@ -144,7 +170,9 @@ class Watch:
     def _spent(self) -> float:
         """Seconds since the command's start, on the budget's clock."""
         cpu = self._order["clock"]["kind"] == "cpu"
-        return self.meter.cpu_seconds if cpu else time.monotonic() - self._began
+        if cpu:
+            return self.meter.cpu_seconds
+        return time.monotonic() - self._began - self._held_seconds
 
     def _delivered(self) -> int:
         return os.stat(self._order["files"]["weights"][0]).st_size

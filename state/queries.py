@@ -26,6 +26,7 @@ from state.rows import (
     to_policy_state,
     to_study,
 )
+from state.standing import Changes, Seen, read_changes
 
 
 class Queries:
@@ -62,11 +63,10 @@ class Queries:
         """Every experiment, oldest first."""
         return await self._experiments("")
 
-    async def kinds(self) -> dict[str, int]:
-        """How many experiments there are of each kind."""
+    async def changes(self, seen: Seen) -> Changes:
+        """What has changed since something was seen; at first, everything."""
         async with self._connection.reading() as t:
-            rows = await t.all("SELECT kind, COUNT(*) AS n FROM experiments GROUP BY kind")
-        return {str(row["kind"]): int(row["n"]) for row in rows}
+            return await read_changes(t, seen)
 
     async def meters(self) -> dict[str, float]:
         """What the study has used so far, by name."""

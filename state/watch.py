@@ -19,13 +19,17 @@ from state.records import Json, Kind, Status
 
 _BRIEF = (
     "SELECT id, epoch_id, kind, status, val_bpb, delta, seconds, wall_seconds, summary, reason, "
-    "parent_id, subject_id, slot, started_at, ended_at FROM experiments"
+    "parent_id, subject_id, slot, started_at, ended_at, EXISTS (SELECT 1 FROM evaluations "
+    "WHERE experiment_id = experiments.id AND audited = 1) FROM experiments"
 )
 _AT_ONCE = 500  # ids in one statement
 
 
 class Brief(NamedTuple):
-    """An experiment as charts and lists show it; `records.Experiment` says what the fields are."""
+    """An experiment as charts and lists show it; `records.Experiment` says what the fields are.
+
+    `audited` ones were found hopeless and let run, to measure how often that is wrong.
+    """
 
     id: int
     epoch_id: int
@@ -42,6 +46,7 @@ class Brief(NamedTuple):
     slot: int | None
     started_at: str | None
     ended_at: str | None
+    audited: bool = False
 
     @property
     def duration(self) -> float | None:
@@ -133,4 +138,5 @@ class Watcher(Reader):
 
 
 def _briefs(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[Brief]:
-    return [Brief(*row) for row in db.execute(f"{_BRIEF} {where} ORDER BY id", values)]
+    rows = db.execute(f"{_BRIEF} {where} ORDER BY id", values)
+    return [Brief._make((*row[:-1], bool(row[-1]))) for row in rows]

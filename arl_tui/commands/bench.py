@@ -17,8 +17,10 @@ from arl_tui.acceptance_tables import (
 )
 from arl_tui.commands.bench_clocks import clocks
 from arl_tui.commands.bench_policies import policies
+from arl_tui.commands.bench_selfeval import selfeval
 from arl_tui.commands.reading import AsJson
 from arl_tui.exits import CommandError
+from arl_tui.oracle_table import HEADING, LEGEND, line
 from arl_tui.output import emit, emit_json, narrate
 
 bench = typer.Typer(name="bench", help="Measure the program itself.")
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     bench.command()(clocks)
     bench.command()(policies)
+    bench.command()(selfeval)
     app.add_typer(bench)
 
 
@@ -93,6 +96,36 @@ def latency(
     emit(f"{'ms':<6}{'median':>9}{'90 %':>9}{'longest':>9}\n")
     for row in rows:
         emit(f"{row.call:<6}{row.median:>9.1f}{row.p90:>9.1f}{row.longest:>9.1f}\n")
+
+
+@bench.command()
+def oracle(
+    studies: Annotated[int, typer.Option(min=1, max=100_000, help="Of each kind.")] = 2000,
+    tries: Annotated[int, typer.Option(min=1, max=100_000, help="In each, at most.")] = 5000,
+    ahead: Annotated[int, typer.Option(min=1, max=100_000, help="N: how far it looks.")] = 50,
+    delta: Annotated[float, typer.Option(min=0.001, max=0.5, help="The chance to stop at.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the convergence rule beside others: how often it stops a study too early."""
+    from engine.convergence import needed
+    from engine.oracle_bench import simulate
+    from engine.settings import Convergence
+
+    rule = Convergence(experiments=ahead, delta=delta)
+    narrate(
+        f"{studies:,} studies of each kind, {tries:,} tries at most, N {ahead}, delta {delta:g}: "
+        f"no stop before {needed(rule):,} tries without a gain; seed {seed}."
+    )
+    rows = simulate(studies, tries, seed, rule)
+    if as_json:
+        about = {"studies": studies, "tries": tries, "seed": seed, "needed": needed(rule)}
+        emit_json(about | rule.model_dump() | {"rows": [asdict(row) for row in rows]})
+        return
+    emit(HEADING)
+    for row in rows:
+        emit(line(row))
+    narrate(LEGEND)
 
 
 @bench.command()

@@ -17,6 +17,7 @@ from state.export import results_tsv, tsv_rows
 from state.folder import find_folder
 from state.read import Reader
 from state.records import KINDS, STATUSES, Experiment, Incumbent
+from state.watch import Watcher
 
 Study = Annotated[
     Path | None,
@@ -39,8 +40,11 @@ def register(app: typer.Typer) -> None:
 
 def status(study: Study = None, as_json: AsJson = False) -> None:
     """Say where the study stands."""
-    with _reader(study) as reader:
-        now = reader.status()
+    watcher = Watcher(find_folder(study))
+    with watcher:
+        now = watcher.status()
+        panel = watcher.panels().get("oracle")
+    oracle = panel.get("readings", []) if isinstance(panel, dict) else []
     if as_json:
         emit_json(
             {
@@ -64,10 +68,11 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
                 "epoch": None if now.epoch is None else asdict(now.epoch),
                 "engine_pid": now.engine_pid,
                 "contention": now.contention,
+                "oracle": oracle,
             }
         )
     else:
-        emit_styled(tables.status_lines(now))
+        emit_styled(tables.status_lines(now, oracle))
 
 
 def history(
@@ -114,8 +119,10 @@ def show(
         found = reader.experiment(_resolve(reader, experiment))
         epoch = reader.epoch()
         log = reader.log(found.id)
+        evaluation = reader.evaluation(found.id)
         if as_json:
             extra = {
+                "evaluation": None if evaluation is None else asdict(evaluation),
                 "diff": found.diff,
                 "curve": reader.curve(found.id),
                 "log": log,
@@ -123,7 +130,7 @@ def show(
             }
             emit_json(_as_dict(found, epoch.id if epoch else None) | extra)
             return
-    emit_styled(tables.experiment_lines(found, log, whole_log))
+    emit_styled(tables.experiment_lines(found, log, whole_log, evaluation))
 
 
 def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:

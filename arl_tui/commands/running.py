@@ -32,6 +32,16 @@ MaxExperiments = Annotated[
     int | None, typer.Option(help="Stop after this many, baseline and replicates included.")
 ]
 MaxHours = Annotated[float | None, typer.Option(help="Stop after this many hours.")]
+MaxDeviceHours = Annotated[
+    float | None, typer.Option(help="Stop after experiments occupied devices for so long.")
+]
+MaxKwh = Annotated[float | None, typer.Option(help="Stop after the devices have used this much.")]
+PricePerHour = Annotated[float | None, typer.Option(help="Of the machine, in any currency.")]
+MaxCost = Annotated[float | None, typer.Option(help="Stop after this much, in the same.")]
+TargetBpb = Annotated[float | None, typer.Option(help="Stop once the incumbent scores this.")]
+NoConvergence = Annotated[
+    bool, typer.Option("--no-convergence", help="Go on however unlikely a gain has become.")
+]
 Seed = Annotated[int | None, typer.Option(help="The study's seed.")]
 Slots = Annotated[str | None, typer.Option(help="cpu, cpu*2, cuda:0,cuda:1 or auto.")]
 DataDir = Annotated[
@@ -40,6 +50,12 @@ DataDir = Annotated[
 Hub = Annotated[str | None, typer.Option(metavar="DATASET", help="Text from the hub.")]
 
 DEMO_AFTER_BASELINE = 12
+_FAULTS = {  # criteria of the oracle that say that something is wrong
+    "disk": Exit.DISK_FULL,
+    "memory": Exit.LOW_MEMORY,
+    "failures": Exit.FAILURES,
+    "re-runs": Exit.FAILURES,
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +74,12 @@ def run(
     clock: Clock = None,
     max_experiments: MaxExperiments = None,
     max_hours: MaxHours = None,
+    max_device_hours: MaxDeviceHours = None,
+    max_kwh: MaxKwh = None,
+    price_per_hour: PricePerHour = None,
+    max_cost: MaxCost = None,
+    target_bpb: TargetBpb = None,
+    no_convergence: NoConvergence = False,
     seed: Seed = None,
     slots: Slots = None,
     data: DataDir = None,
@@ -74,12 +96,21 @@ def run(
     On a terminal the engine runs by itself and the screen shows it; with --headless, or where
     there is no terminal, it runs in this process and prints lines.
     """
+    limits = {
+        "max_experiments": max_experiments,
+        "max_hours": max_hours,
+        "max_device_hours": max_device_hours,
+        "max_kwh": max_kwh,
+        "price_per_hour": price_per_hour,
+        "max_cost": max_cost,
+        "target_bpb": target_bpb,
+    }
     asked = {
         "seed": seed,
         "target": {"path": target},
         "policy": {"name": policy},
         "budget": {"seconds": budget, "clock": clock},
-        "limits": {"max_experiments": max_experiments, "max_hours": max_hours},
+        "limits": limits | ({"convergence": False} if no_convergence else {}),
         "slots": {"devices": slots},
         "data": {"dir": data, "hub": hub},
         "review": {"supervised": supervised},
@@ -93,17 +124,17 @@ def run(
         "--policy": policy,
         "--budget": budget,
         "--clock": clock,
-        "--max-experiments": max_experiments,
-        "--max-hours": max_hours,
         "--seed": seed,
         "--slots": slots,
         "--data": data,
         "--hub": hub,
+        **{f"--{name.replace('_', '-')}": limit for name, limit in limits.items()},
     }
     words = [
         word for name, value in options.items() if value is not None for word in (name, str(value))
     ]
     words += ["--rebaseline"] if rebaseline else []
+    words += ["--no-convergence"] if no_convergence else []
     words += [] if supervised is None else ["--supervised" if supervised else "--unsupervised"]
     return open_study(folder, asked, words, wait=False, low_bandwidth=low_bandwidth)
 
@@ -195,8 +226,8 @@ def _run(folder: StudyFolder, asked: Mapping[str, Any], rebaseline: bool, as_jso
             )
     if received:
         return 128 + int(received)
-    if ending.criterion == "disk":
-        raise CommandError(f"Stopped: {ending.reason}.", Exit.DISK_FULL)
+    if ending.criterion in _FAULTS:
+        raise CommandError(f"Stopped: {ending.reason}.", _FAULTS[ending.criterion])
     return Exit.OK
 
 

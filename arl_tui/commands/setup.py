@@ -1,4 +1,4 @@
-"""The commands that look after the machine: prepare, doctor."""
+"""The commands that look after the machine: prepare, doctor, notify."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from arl_tui.output import emit, emit_json, narrate
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    for command in (prepare, doctor):
+    for command in (prepare, doctor, notify):
         app.command()(command)
 
 
@@ -86,6 +86,28 @@ def doctor(as_json: AsJson = False) -> None:
     if failed:
         names = ", ".join(finding.name for finding in failed)
         raise CommandError(f"Not ready: {names}.", _CODES.get(failed[0].name, Exit.INTERNAL))
+
+
+def notify() -> None:
+    """Try the `[notify]` command of arl.toml with a test event; what it prints is shown."""
+    from arl_tui.commands.failures import told
+
+    with told():
+        import anyio
+
+        from arl_tui.layers import settings_here
+        from engine.notify import Note, describe, run_command
+        from state.folder import find_folder
+
+        command = settings_here({}).notify.command
+        if command is None:
+            raise CommandError('There is nothing to try: arl.toml has no [notify] command = "...".')
+        note = Note("test", "This is a test of the notify command.", state="stopped")
+        values = describe(note, str(find_folder(None).path))
+        problem = anyio.run(partial(run_command, command, values, quiet=False))
+    if problem is not None:
+        raise CommandError(f"The notify command failed: {problem}.")
+    narrate("The notify command ended well.")
 
 
 _CODES: dict[str, Any] = {

@@ -24,6 +24,7 @@ from arl_tui.widgets.policy_panel import PolicyPanel
 from arl_tui.widgets.run_panel import RunPanel
 from arl_tui.widgets.score_chart import ScoreChart
 from arl_tui.widgets.score_pane import ScorePane
+from arl_tui.widgets.selfeval_panel import SelfevalPanel
 from state.errors import StoreError
 from state.records import Experiment, Point
 from state.watch import Watcher
@@ -31,8 +32,8 @@ from state.watch import Watcher
 if TYPE_CHECKING:
     from arl_tui.app import StudyApp
 
-PANES = ("scores", "run", "diff", "devices", "policy", "oracle")
-_NAMES = ("Chart", "Run", "Diff", "Devices", "Policy", "Oracle")
+PANES = ("scores", "run", "diff", "devices", "policy", "oracle", "selfeval")
+_NAMES = ("Chart", "Run", "Diff", "Devices", "Policy", "Oracle", "Self-eval")
 _TICK_SECONDS = 1.0
 
 
@@ -41,11 +42,15 @@ def _utc_now() -> datetime:
 
 
 class Dashboard(Screen[object]):
-    """Six panes: all at once where there is room, else one at a time."""
+    """Seven panes: all at once where there is room, else one at a time."""
 
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#chart"
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
+    MARKS = (
+        ("━╋━ ┃", "where the score of what runs will probably be"),
+        ("║ ═", "the worst score that is worth finishing"),
+    )
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high"), (40, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "next_pane(1)", "Pane", id="dashboard.next_pane"),
         Binding("shift+tab", "next_pane(-1)", "Last pane", id="dashboard.last_pane", show=False),
@@ -73,6 +78,7 @@ class Dashboard(Screen[object]):
             with Vertical(id="left", classes="column"):
                 yield ScorePane(titles[0], id="scores")
                 yield RunPanel(titles[1], self._clock, id="run")
+                yield SelfevalPanel(titles[6], id="selfeval")
             with Vertical(id="right", classes="column"):
                 yield diff
                 yield Devices(titles[3], id="devices")
@@ -93,9 +99,13 @@ class Dashboard(Screen[object]):
         """Bring what has changed up to date."""
         self._now = now
         if changed & {"engine", "experiments"}:
-            self.query_one(Headline).show(now)
             self.query_one(ScorePane).show(now)
-        if changed & {"engine", "experiments", "live", "reviews"}:
+        elif "live" in changed:
+            self.query_one(ScorePane).follow(now)
+        if changed & {"engine", "experiments", "live"}:
+            self.query_one(Headline).show(now)
+            self.query_one(PaneStrip).follow(now)
+        if changed & {"engine", "experiments", "live", "reviews", "panels"}:
             self.query_one(RunPanel).show(now)
         if changed & {"devices", "panels", "engine"}:
             slots, busy = now.panels.get("slots"), now.status.contention
@@ -103,6 +113,7 @@ class Dashboard(Screen[object]):
         if "panels" in changed:
             self.query_one(PolicyPanel).show(now.panels.get("policy"))
             self.query_one(OraclePanel).show(now.panels.get("oracle"))
+            self.query_one(SelfevalPanel).show(now.panels.get("selfeval"))
         self._look_up()
 
     def action_next_pane(self, step: int) -> None:

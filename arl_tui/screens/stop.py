@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from arl_tui.durations import span
 from arl_tui.feed import Part, Snapshot
 from arl_tui.remaining import seconds_left
+from arl_tui.what_runs import running
 from state.present import Live
 from state.records import Epoch
 
@@ -73,15 +74,16 @@ class StopDialog(ModalScreen[Stop | None]):
 
 def what_stopping_does(now: Snapshot) -> Iterator[str]:
     """Sentences on what becomes of the running experiments and of what is recorded."""
-    if not now.live:
+    runs = running(now)
+    if not runs:
         yield "No experiment runs at the moment."
-    for live in now.live:
+    for live in runs:
         yield f"#{live.experiment_id} {_doing(live)}."
-    if now.live:
-        again = "it, and it runs" if len(now.live) == 1 else "them, and they run"
+    if runs:
+        again = "it, and it runs" if len(runs) == 1 else "them, and they run"
         yield (
             f"Stopping now interrupts {again} again from the start when the study goes on. "
-            f"Stopping afterwards waits {_wait(now.live, now.status.epoch)}."
+            f"Stopping afterwards waits {_wait(runs, now.status.epoch)}."
         )
     waiting = f", and {len(now.reviews)} still wait for your review" if now.reviews else ""
     yield f"Everything recorded stays: scores, vetoes, approvals and notes{waiting}."
@@ -95,8 +97,10 @@ def _doing(live: Live) -> str:
 
 
 def _wait(live: Sequence[Live], epoch: Epoch | None) -> str:
-    left = [seconds_left(one, epoch) for one in live]
+    # Being scored takes less than what trains meanwhile.
+    lasting = [one for one in live if one.phase != "scoring"] or live
+    left = [seconds_left(one, epoch) for one in lasting]
     known = [seconds for seconds in left if seconds is not None]
     if len(known) < len(left):
-        return "for its end" if len(left) == 1 else "for the last of them"
+        return "for its end" if len(live) == 1 else "for the last of them"
     return f"about {span(max(known))}, and for its score"

@@ -1,4 +1,4 @@
-"""Bars and sparklines of block characters, one row high."""
+"""Bars, gauges and sparklines, one row high."""
 
 from __future__ import annotations
 
@@ -14,6 +14,22 @@ def bar(share: float, width: int) -> str:
     full, rest = divmod(eighths, 8)
     filled = "█" * full + (_EIGHTHS[rest] if rest else "")
     return filled + "·" * (width - len(filled))
+
+
+def gauge(
+    low: float, value: float, high: float, limit: float, scale: tuple[float, float], width: int
+) -> str:
+    """A value with its interval on a scale of so many cells, and across it a limit: `··━╋━·║·`."""
+    start, span = scale[0], max(scale[1] - scale[0], 1e-12)
+
+    def cell(at: float) -> int:
+        return min(max(int((at - start) / span * width), 0), width - 1)
+
+    cells = ["·"] * width
+    cells[cell(low) : cell(high) + 1] = "━" * (cell(high) - cell(low) + 1)
+    cells[cell(limit)] = "║"
+    cells[cell(value)] = "╋"
+    return "".join(cells)
 
 
 def sparkline(values: Sequence[float | None], top: float, width: int) -> str:

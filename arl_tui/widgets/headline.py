@@ -10,6 +10,7 @@ from textual.widgets import Static
 from arl_tui.feed import Snapshot
 from arl_tui.output import printable
 from arl_tui.study_state import Tone, state_of
+from arl_tui.what_runs import doing, running
 from arl_tui.widgets.tally import per_hour
 
 _STYLES: dict[Tone, str] = {
@@ -49,13 +50,14 @@ class Headline(Static):
 def headline(now: Snapshot, width: int) -> Text:
     """The line in at most so many columns."""
     # From what must be seen to what may be left out; they stand in another order.
-    optional = [_name(now), _count(now), _long_gain(now)]
+    optional = [_name(now), _count(now), _long_gain(now), _runs(now)]
     for spared in range(len(optional) + 1):
-        name, count, gain = [
+        name, count, gain, runs = [
             part if number < len(optional) - spared else None
             for number, part in enumerate(optional)
         ]
-        parts = [name, _state(now), _review(now), _contention(now), *_numbers(now, gain), count]
+        parts = [name, _state(now), _review(now), _contention(now)]
+        parts += [*_numbers(now, gain), count, runs]
         line = Text("  ").join([part for part in parts if part is not None])
         line.no_wrap, line.overflow = True, "ellipsis"
         if line.cell_len <= width:
@@ -119,6 +121,11 @@ def _name(now: Snapshot) -> Text:
 def _count(now: Snapshot) -> Text:
     many = now.status.experiments
     return Text(f"{len(now.briefs) if now.briefs else many} experiments")
+
+
+def _runs(now: Snapshot) -> Text | None:
+    runs = running(now)
+    return Text(", ".join(map(doing, runs)), style="dim") if runs else None
 
 
 def _field(name: str, value: str) -> Text:

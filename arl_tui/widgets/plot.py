@@ -54,6 +54,16 @@ class Level(LinePlot):
     """A dashed line across the chart at `y[0]`."""
 
 
+@dataclass
+class Spans(LinePlot):
+    """At each `x` a heavy upright line from `y` to `top` with a mark at `middle`, and a double
+    line across it at `limit`, where that is not NaN."""
+
+    top: Floats
+    middle: Floats
+    limit: Floats
+
+
 class WholeNumbers(NumericAxisFormatter):
     """Ticks at whole numbers alone."""
 
@@ -218,6 +228,8 @@ class Plot(PlotWidget, inherit_bindings=False):
                 self.canvas.set_pixels(cells, "╌", style)
         elif isinstance(dataset, Band):
             self._fill(dataset)
+        elif isinstance(dataset, Spans):
+            self._stand(dataset)
         elif len(dataset.x) > 1:
             super()._render_line_plot(dataset)
 
@@ -235,6 +247,29 @@ class Plot(PlotWidget, inherit_bindings=False):
             for row in range(int(first), int(last) + 1)
         ]
         self.canvas.set_pixels(cells, "░", band.line_style)
+
+    def _stand(self, spans: Spans) -> None:
+        area, style, canvas = self._scale_rectangle, spans.line_style, self.canvas
+        places = zip(
+            self.columns_of(spans.x),
+            *(self.rows_of(y) for y in (spans.top, spans.y, spans.middle)),
+            self.rows_of(np.nan_to_num(spans.limit, nan=np.inf)),
+            strict=True,
+        )
+        for column, highest, lowest, middle, limit in np.array(list(places)).tolist():
+            if not area.x <= column < area.right:
+                continue
+            if lowest < area.y or highest >= area.bottom:
+                row = area.y if lowest < area.y else area.bottom - 1
+                canvas.set_pixel(column, row, ABOVE if lowest < area.y else BELOW, style)
+            else:
+                first, last = max(highest, area.y), min(lowest, area.bottom - 1)
+                canvas.set_pixels([(column, row) for row in range(first, last + 1)], "┃", style)
+            if area.y <= limit < area.bottom:
+                across = range(max(column - 1, area.x), min(column + 2, area.right))
+                canvas.set_pixels([(beside, limit) for beside in across], "═", style)
+            if area.y <= middle < area.bottom:
+                canvas.set_pixel(column, middle, "╋", style)
 
 
 def line(x: Floats, y: Floats, style: str) -> LinePlot:

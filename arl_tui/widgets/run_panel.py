@@ -1,4 +1,4 @@
-"""What runs now: its progress, its loss curve, what it has spent of its budget."""
+"""What runs now: its progress, loss curve and forecast, what it has spent of its budget."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from textual.widgets import Static
 from arl_tui.durations import seconds_since
 from arl_tui.feed import Snapshot
 from arl_tui.output import one_line
+from arl_tui.what_runs import running
 from arl_tui.widgets.bars import bar
+from arl_tui.widgets.forecast import forecast_gauge, forecast_words, no_forecast_words
 from arl_tui.widgets.loss_curve import LossCurve
 from state.present import Live
 from state.records import Epoch, Point
 
 _LONGEST_BAR = 30
+_SHORTEST_GAUGE = 10
 
 
 class RunPanel(Vertical, can_focus=True):
@@ -135,12 +138,8 @@ def run_lines(now: Snapshot, chosen: int | None, at: datetime, width: int) -> li
             details = Text(" " * len(pointer) + "  ".join([*_speed(live), summary]), style="dim")
             details.truncate(width, overflow="ellipsis")
             lines.append(details)
+            lines += _forecast(now, live, len(pointer), width)
     return lines
-
-
-def running(now: Snapshot) -> list[Live]:
-    """What runs, as far as the snapshot knows the experiment: it may have begun since."""
-    return [one for one in now.live if one.experiment_id < len(now.briefs)]
 
 
 def idle(now: Snapshot) -> str:
@@ -170,6 +169,20 @@ def _line(now: Snapshot, live: Live, at: datetime, width: int) -> Text:
     line.append(f"  {spent}", "not bold default")
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _forecast(now: Snapshot, live: Live, indent: int, width: int) -> list[Text]:
+    """What it will probably score, on a scale of its own where there is room; or why not yet."""
+    words = forecast_words(live, width - indent)
+    if not words:
+        why = no_forecast_words(live, now.panels.get("selfeval"))
+        return [Text(" " * indent + why, style="dim", no_wrap=True)] if why else []
+    line = Text(" " * indent + words, no_wrap=True)
+    room = min(width - line.cell_len - 2, _LONGEST_BAR)
+    if room >= _SHORTEST_GAUGE:
+        line.append("  ").append(forecast_gauge(live, room), "cyan")
+    line.truncate(width, overflow="ellipsis")
+    return [line]
 
 
 def _spent(live: Live, epoch: Epoch, at: datetime) -> str:

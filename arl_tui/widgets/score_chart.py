@@ -1,4 +1,4 @@
-"""val-bpb over experiments or hours: marks by status, the incumbent's stairs, noise, baseline."""
+"""val-bpb over experiments or hours: marks, the incumbent's stairs, noise, baseline, forecasts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from textual_plot.axis_formatter import NumericAxisFormatter
 from textual_plot.plot_widget import DataSet
 
 from arl_tui.feed import Snapshot
+from arl_tui.what_runs import running
 from arl_tui.widgets.marks import COVERING, MARKS, STYLE_OF_MARK
-from arl_tui.widgets.plot import ABOVE, BELOW, Band, Level, Marks, Plot, WholeNumbers, line
-from arl_tui.widgets.scores import Axis, Scores, Stairs, scores, stairs, window
+from arl_tui.widgets.plot import ABOVE, BELOW, Band, Level, Marks, Plot, Spans, WholeNumbers, line
+from arl_tui.widgets.scores import (
+    Axis,
+    Forecasts,
+    Scores,
+    Stairs,
+    forecasts,
+    scores,
+    stairs,
+    window,
+)
 
 _KEEP = MARKS["keep"]
 _UNFINISHED = (MARKS["running"], MARKS["interrupted"])
-_BASELINE, _STAIRS, _NOISE = "yellow", "green", "bright_black"
+_BASELINE, _STAIRS, _NOISE, _FORECAST = "yellow", "green", "bright_black", "bold cyan"
 
 
 class ScoreChart(Plot):
@@ -98,7 +108,8 @@ class ScoreChart(Plot):
         self.set_x_formatter(
             WholeNumbers() if self.axis == "experiments" else NumericAxisFormatter()
         )
-        self.draw(_shapes(found, steps, baseline, last))
+        expected = forecasts(running(now), found)
+        self.draw(_shapes(found, steps, baseline, expected, last))
         self.view((first, last), window(found.y, anchors, sigma))
 
     def action_switch_axis(self) -> None:
@@ -207,7 +218,9 @@ class ScoreChart(Plot):
         self.canvas.set_pixel(column, row, glyph, style)
 
 
-def _shapes(found: Scores, steps: Stairs, baseline: float | None, end: float) -> Sequence[DataSet]:
+def _shapes(
+    found: Scores, steps: Stairs, baseline: float | None, expected: Forecasts, end: float
+) -> Sequence[DataSet]:
     shapes: list[DataSet] = []
     if len(steps.x) and steps.band.any():
         lowest, highest = steps.y - steps.band, steps.y + steps.band
@@ -219,6 +232,18 @@ def _shapes(found: Scores, steps: Stairs, baseline: float | None, end: float) ->
     shapes += [some for glyph, some in marks.items() if glyph != _KEEP]
     shapes.append(line(*steps.steps(end), style=_STAIRS))
     shapes.append(marks[_KEEP])  # no line hides where it came from
+    if len(expected.x):
+        shapes.append(
+            Spans(
+                x=expected.x,
+                y=expected.low,
+                line_style=_FORECAST,
+                hires_mode=None,
+                top=expected.high,
+                middle=expected.middle,
+                limit=expected.limit,
+            )
+        )
     return shapes
 
 

@@ -10,12 +10,15 @@ from textual.widgets import Static
 from arl_tui.feed import Snapshot
 from arl_tui.output import one_line
 from arl_tui.tables import STYLES
+from arl_tui.what_runs import running
 from arl_tui.widgets.flow import flow
+from arl_tui.widgets.forecast import forecast_words
 from arl_tui.widgets.marks import MARKS, RERUN, STYLE_OF_MARK, mark, mark_style
 from arl_tui.widgets.plot import ABOVE
 from arl_tui.widgets.score_chart import ScoreChart
 from arl_tui.widgets.scores import BAND_SIGMAS
 from arl_tui.widgets.tally import count
+from state.present import Live
 from state.watch import Brief
 
 
@@ -27,6 +30,7 @@ class ScorePane(Vertical):
         self.border_title = title
         self.border_subtitle = "←→ pick  ⏎ open  + - zoom  0 all"
         self._now: Snapshot | None = None
+        self._expected: object = None  # of what runs, as it is drawn
 
     def compose(self) -> ComposeResult:
         yield ScoreChart(id="chart")
@@ -38,12 +42,18 @@ class ScorePane(Vertical):
     def show(self, now: Snapshot) -> None:
         """Show the study as it is now."""
         self._now = now
+        self._expected = _expected(now)
         chart = self.query_one(ScoreChart)
         chart.show(now)
         sentence = nothing_yet(now)
         self.set_class(bool(sentence), "-empty")
         self.query_one("#empty", Static).update(Text(sentence, style="dim"))
         self._write()
+
+    def follow(self, now: Snapshot) -> None:
+        """Show the study if what is expected of that which runs has changed."""
+        if _expected(now) != self._expected:
+            self.show(now)
 
     def on_score_chart_moved(self, message: ScoreChart.Moved) -> None:
         message.stop()
@@ -57,10 +67,11 @@ class ScorePane(Vertical):
         if now is None or not width:
             return
         picked = self.query_one(ScoreChart).picked
-        self.query_one("#legend-line", Static).update(_legend(older(now)))
+        self.query_one("#legend-line", Static).update(legend(now, width))
         self.query_one("#counts", Static).update(Text("\n").join(counts_lines(now, width)))
+        live = next((one for one in now.live if one.experiment_id == picked), None)
         self.query_one("#picked", Static).update(
-            Text() if picked is None else picked_lines(now.briefs[picked], width)
+            Text() if picked is None else picked_lines(now.briefs[picked], width, live)
         )
 
 
@@ -89,8 +100,8 @@ def counts_lines(now: Snapshot, width: int) -> list[Text]:
     )
 
 
-def picked_lines(brief: Brief, width: int) -> Text:
-    """An experiment in two lines of at most so many columns."""
+def picked_lines(brief: Brief, width: int, live: Live | None = None) -> Text:
+    """An experiment in two lines of at most so many columns; `live` is what it does, if it runs."""
     first = Text.assemble(
         (f"#{brief.id} ", "bold"),
         f"{brief.kind}  ",
@@ -102,6 +113,8 @@ def picked_lines(brief: Brief, width: int) -> Text:
         first.append(f"  delta {brief.delta:+.4f}")
     if brief.wall_seconds is not None:
         first.append(f"  {brief.wall_seconds:.0f} s")
+    if live is not None and live.forecast is not None:
+        first.append(f"  {forecast_words(live, width - first.cell_len - 2)}")
     summary, reason = one_line(brief.summary), one_line(brief.reason)
     second = Text(": ".join(part for part in (summary, reason) if part))
     for text in (first, second):
@@ -116,17 +129,34 @@ def older(now: Snapshot) -> int:
     return 0 if epoch is None else sum(brief.epoch_id != epoch.id for brief in now.briefs)
 
 
-def _legend(hidden: int) -> Text:
-    return Text.assemble(
-        (f"~ {hidden} of earlier epochs not shown  " if hidden else "", "yellow"),
-        ("⠒⠒", "green"),
-        " incumbent  ",
-        ("╌╌", "yellow"),
-        " baseline  ",
-        ("░░", "bright_black"),
-        f" ±{BAND_SIGMAS:.0f} sigma  ",
-        (RERUN, STYLE_OF_MARK[RERUN]),
-        " re-run  ",
-        ABOVE,
-        " off the chart",
-    )
+def legend(now: Snapshot, width: int) -> Text:
+    """What the chart's signs mean, in one line: the last to matter drop out."""
+    parts = [
+        Text.assemble(("⠒⠒", "green"), " incumbent"),
+        Text.assemble(("╌╌", "yellow"), " baseline"),
+        Text.assemble(("░░", "bright_black"), f" ±{BAND_SIGMAS:.0f} sigma"),
+        Text.assemble((RERUN, STYLE_OF_MARK[RERUN]), " re-run"),
+        Text(f"{ABOVE} off the chart"),
+    ]
+    if _expected(now):
+        parts.insert(2, Text.assemble(("┃═", "bold cyan"), " forecast, limit"))
+    hidden = older(now)
+    if hidden:
+        parts.insert(0, Text(f"~ {hidden} of earlier epochs not shown", style="yellow"))
+    return flow(parts, width)[0]
+
+
+def _expected(now: Snapshot) -> list[tuple[object, ...]]:
+    """What is drawn of the forecasts."""
+    return [
+        (
+            one.experiment_id,
+            one.phase == "scoring",
+            one.forecast_low,
+            one.forecast,
+            one.forecast_high,
+            one.threshold,
+        )
+        for one in running(now)
+        if one.forecast is not None
+    ]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arl_tui.widgets.marks import mark
+from state.present import Live
 from state.records import Incumbent
 from state.watch import Brief
 
@@ -31,6 +32,20 @@ class Scores:
     x: Floats
     y: Floats
     marks: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Of what runs, where its score will probably be: the middle and the ends of a band.
+
+    `limit` is the worst score that is worth finishing, NaN where there is none.
+    """
+
+    x: Floats
+    low: Floats
+    middle: Floats
+    high: Floats
+    limit: Floats
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,23 @@ def scores(briefs: Sequence[Brief], epoch: int | None, axis: Axis, began: dateti
         np.array(y_, dtype=np.float64),
         np.array(marks, dtype=np.str_),
     )
+
+
+def forecasts(live: Sequence[Live], found: Scores) -> Forecasts:
+    """The forecasts of those that run and are among `found`."""
+    rows = [
+        (
+            x,
+            one.forecast_low,
+            one.forecast,
+            one.forecast_high,
+            None if one.phase == "scoring" else one.threshold,  # nothing aborts it any more
+        )
+        for one in live
+        for x in found.x[found.ids == one.experiment_id]
+        if None not in (one.forecast_low, one.forecast, one.forecast_high)
+    ]
+    return Forecasts(*np.array(rows, dtype=np.float64).reshape(-1, 5).T)  # None becomes NaN
 
 
 def stairs(

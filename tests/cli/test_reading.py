@@ -77,6 +77,22 @@ def test_status(study: Path, capsys: Captured) -> None:
     assert "2.3200 (experiment 2, -4.1 % against the baseline)" in said
 
 
+def test_status_says_what_the_oracle_says(study: Path, capsys: Captured) -> None:
+    readings = [
+        {"name": "hours", "used": 0.5, "stop": False, "sentence": "4 of 8 " + "long " * 30},
+        {"name": "energy", "used": None, "stop": False, "sentence": "no \x1b[31mpower"},
+    ]
+    panel = json.dumps({"readings": readings})
+    change(study, f"INSERT OR REPLACE INTO panels VALUES ('oracle', '2026', '{panel}')")
+    assert printed_json(capsys, "status")["oracle"] == readings
+    assert run(["status"]) == 0
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert "oracle said  50% hours: 4 of 8 long" in said
+    assert lines[-1].split() == ["-", "energy:", "no", "\\x1b[31mpower"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_history(study: Path, capsys: Captured) -> None:
     rows = printed_json(capsys, "history")
     assert [row["id"] for row in rows] == [0, 1, 2, 3, 4]
@@ -120,6 +136,17 @@ def test_show(study: Path, capsys: Captured) -> None:
     said = capsys.readouterr().out
     assert "experiment  2 (candidate from 0)" in said
     assert "+DEPTH = 3" in said
+
+
+def test_show_says_what_self_evaluation_saw(study: Path, capsys: Captured) -> None:
+    evaluation = printed_json(capsys, "show", "2")["evaluation"]
+    assert (evaluation["condemned_at"], evaluation["audited"]) == (0.5, True)
+    assert evaluation["looks"][0]["forecast"] == 2.5
+    assert printed_json(capsys, "show", "1")["evaluation"] is None
+    assert run(["show", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "wrongly found hopeless at 50 %, let run: ended at 2.3100, below 2.4500" in said
+    assert " 50 %  4.600  4.200    2.500  0.050     2.450 hopeless" in said
 
 
 def test_what_a_trial_wrote_cannot_steer_the_terminal(study: Path, capsys: Captured) -> None:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import psutil
 import pytest
+
+from env.sandbox import detect
 
 if TYPE_CHECKING:
     from conftest import Trials
@@ -302,11 +305,18 @@ from env import manifest, sandbox
 async def main(environment, scratch, source, mode):
     async with anyio.create_task_group() as tasks:
         executor = LocalExecutor(
-            tasks, manifest.load(environment), sandbox.detect(mode), Path(scratch)
+            tasks, manifest.load(environment), sandbox.detect(mode), Path(scratch), warm=True
         )
         budget = Budget(20, "steps", 60.0, 600.0)
-        request = TrialRequest(1, 1, source, 7, budget, Slot(0, "cpu", 1, 4 << 30))
-        await executor.submit(request, Listener(on_phase=lambda phase: print(phase, flush=True)))
+        slot = Slot(0, "cpu", 1, 4 << 30)
+        request = TrialRequest(1, 1, source, 7, budget, slot)
+
+        def on_phase(phase):
+            if phase == "training":
+                executor.expect(slot, budget)
+            print(phase, flush=True)
+
+        await executor.submit(request, Listener(on_phase=on_phase))
 
 anyio.run(main, *sys.argv[1:])
 """
@@ -341,6 +351,8 @@ async def test_a_killed_engine_leaves_nothing(trials: Trials, sandbox: str, phas
         while engine.stdout.readline() != f"{phase}\n":
             assert engine.poll() is None
         await anyio.sleep(0.7)
+        warm = phase == "training" and detect(sandbox).bwrap is not None
+        assert len(psutil.Process(engine.pid).children()) == 1 + warm  # supervisors
         engine.kill()
         engine.wait()
         killed = time.monotonic()

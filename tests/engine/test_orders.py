@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,24 @@ def request(device: str = "cpu", budget: Budget | None = None) -> TrialRequest:
     return TrialRequest(1, 1, SOURCE, 7, limits, Slot(0, device, 2, 1 << 30))
 
 
+def training(
+    environment: Environment,
+    confined: Sandbox,
+    folder: Path,
+    device: str = "cpu",
+    budget: Budget | None = None,
+) -> dict[str, Any]:
+    """An order to train, with its candidate."""
+    asked = request(device, budget)
+    order = orders.train(asked.slot, asked.budget, environment, confined, folder)
+    return order | orders.candidate(asked, environment)
+
+
 @pytest.fixture
 def both(tiny_environment: Environment, tmp_path: Path) -> tuple[dict[str, object], ...]:
     confined = Sandbox("/usr/bin/bwrap")
     return (
-        orders.train(request(), tiny_environment, confined, tmp_path),
+        training(tiny_environment, confined, tmp_path),
         orders.score(request(), tiny_environment, confined, tmp_path, 30.0),
     )
 
@@ -66,7 +80,7 @@ def test_no_process_of_a_candidate_can_leave_another_a_note(
 ) -> None:
     """bubblewrap gives each a new folder; without it each has one of its own."""
     confined = Sandbox(landlock=True)
-    train = orders.train(request(), tiny_environment, confined, tmp_path)
+    train = training(tiny_environment, confined, tmp_path)
     score = orders.score(request(), tiny_environment, confined, tmp_path, 30.0)
     processes = [train, *score["config"]["models"]]
     folders = [process["env"]["TMPDIR"] for process in processes]
@@ -97,7 +111,7 @@ def test_orders_are_json(both: tuple[dict[str, object], ...]) -> None:
 def test_the_outside_clock_is_a_little_more_patient(
     tiny_environment: Environment, tmp_path: Path, budget: Budget, tolerance: float, cap: float
 ) -> None:
-    order = orders.train(request(budget=budget), tiny_environment, Sandbox(None), tmp_path)
+    order = training(tiny_environment, Sandbox(None), tmp_path, budget=budget)
     assert order["clock"]["tolerance"] == tolerance
     assert order["config"]["tolerance"] < tolerance
     assert order["clock"]["budget"] == budget.seconds
@@ -107,8 +121,8 @@ def test_the_outside_clock_is_a_little_more_patient(
 def test_address_space_is_not_limited_on_a_gpu(
     tiny_environment: Environment, tmp_path: Path
 ) -> None:
-    cpu = orders.train(request(), tiny_environment, Sandbox(None), tmp_path)
-    gpu = orders.train(request("cuda:1"), tiny_environment, Sandbox(None), tmp_path)
+    cpu = training(tiny_environment, Sandbox(None), tmp_path)
+    gpu = training(tiny_environment, Sandbox(None), tmp_path, "cuda:1")
     assert cpu["rlimits"]["as"] > 1 << 30
     assert "as" not in gpu["rlimits"]
     assert (cpu["config"]["device"], gpu["config"]["device"]) == ("cpu", "cuda:0")
@@ -118,7 +132,7 @@ def test_weights_cannot_fill_the_disk(
     tiny_environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("U", (), {"free": 1 << 20}))
-    order = orders.train(request(), tiny_environment, Sandbox(None), tmp_path)
+    order = training(tiny_environment, Sandbox(None), tmp_path)
     assert order["rlimits"]["fsize"] == 1 << 19
 
 

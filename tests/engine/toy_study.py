@@ -83,7 +83,12 @@ def trial(request: TrialRequest) -> TrialResult:
     score += 0.01 * noise(request.source, request.seed)
     if DRIFT:
         score += 1.0 * (request.source != TARGET) - 0.3 * (request.experiment_id >= DRIFT)
-    curve = tuple(CurvePoint(n / 4, n, 5.0 - n / 2) for n in range(5))
+    curve = tuple(
+        CurvePoint(
+            n / 25, n // 5, 1.8 * score + (n / 25) ** -0.5 + 0.01 * noise(str(n), request.seed)
+        )
+        for n in range(1, 26)
+    )
     return TrialResult(
         "scored",
         val_bpb=score,

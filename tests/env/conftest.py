@@ -63,17 +63,22 @@ order = json.loads(lines.readline())
 class Supervised:
     """A supervisor process with a small Python command."""
 
-    def __init__(self, folder: Path, body: str, **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, body: str, *, before: str = "", spare: bool = False, **changes: Any
+    ) -> None:
+        """`before` runs before the command reads its task, which a spare is told later."""
         clock = {
             "kind": changes.pop("clock", "wall"),
             "budget": 0,
             "tolerance": changes.pop("limit", 2.0),
             "free_startup": changes.pop("free_startup", 1e9),
+            "held": changes.pop("held", False),
             "finish_grace": 0.5,
             "finish_bytes_per_second": 1e6,
         }
         (folder / "train").write_bytes(b"the training data")
-        source = HEAD + textwrap.dedent(body)
+        head = HEAD.replace("order = json", f"{before}\norder = json")
+        source = head + textwrap.dedent(body)
         order = {
             "argv": [sys.executable, "-S", "-c", source, "{channel}", "{weights}"],
             "cwd": str(folder),
@@ -95,14 +100,19 @@ class Supervised:
         } | changes
         if order["clock"]["kind"] is None:
             order |= {"clock": None, "train": None, "files": {}, "accepts": ("scored", "failed")}
+        self.task = {"config": order.pop("config")} if spare else {}
         self._mark = f"MARK={folder}".encode()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "env.supervisor"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self.tell(order)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a line to the supervisor."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
 
     def lines(self) -> Iterator[dict[str, Any]]:
@@ -111,8 +121,10 @@ class Supervised:
             yield json.loads(line)
 
     def wait_for(self, kind: str) -> None:
-        for line in self.lines():
-            if kind in (line["type"], line.get("body", {}).get("type")):
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            said = json.loads(line)
+            if kind in (said["type"], said.get("body", {}).get("type")):
                 return
         raise AssertionError(f"it never said {kind}")
 

@@ -15,16 +15,21 @@ from env.failure import Failure
 
 Ids = npt.NDArray[np.int64]
 ROWS = np.random.default_rng(0).integers(1, 50, size=(240, 17)).astype(np.uint16)
-WIDTHS = torch.ones(50, dtype=torch.int64)
+WIDTHS = np.ones(50, dtype=np.int64)
 TABLE = torch.randn(50, 50, generator=torch.Generator().manual_seed(1))
 FUTURE = "depend on later tokens"
 COMPANY = "depend on other rows of a batch, or on earlier batches"
 AGAIN = "asked again about the same text"
 
 
+def shown(model: Predict) -> Predict:
+    """A model process around a model that thinks in tensors."""
+    return lambda ids: np.asarray(model(ids))
+
+
 def judge(make: Callable[[], Predict], seed: int = 0, batch_rows: int = 8) -> None:
     """Score with one model process, and audit with another."""
-    first, fresh = make(), make()
+    first, fresh = shown(make()), shown(make())
     scored = score(first, ROWS, batch_rows, WIDTHS, 3).token_nats
     audit(first, fresh, ROWS, batch_rows, scored, np.random.default_rng(seed))
 
@@ -160,8 +165,9 @@ def test_chance_is_found() -> None:
 
 def test_one_input_has_no_future() -> None:
     rows = ROWS[:, :2]
-    scored = score(bigram, rows, 4, WIDTHS, 0).token_nats
-    audit(bigram, bigram, rows, 4, scored, np.random.default_rng(0))
+    model = shown(bigram)
+    scored = score(model, rows, 4, WIDTHS, 0).token_nats
+    audit(model, model, rows, 4, scored, np.random.default_rng(0))
 
 
 @settings(max_examples=50, deadline=None)

@@ -74,7 +74,8 @@ def test_a_descriptor_comes_with_its_message(
     number = os.open(file, os.O_RDONLY)
     socket.send_fds(other, [b'{"type": "go"}\n'], [number])
     os.close(number)
-    received = channel.receive_descriptor()
+    body, received = channel.receive_descriptor()
+    assert body == {"type": "go"}
     assert os.read(received, 100) == b"data"
     os.close(received)
     other.sendall(b'{"type": "go"}\n')

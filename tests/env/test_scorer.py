@@ -30,10 +30,14 @@ def test_good_weights_pass(tmp_path: Path) -> None:
     check_weights(path, 1 << 20)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_must_be_finite(tmp_path: Path, value: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_weights_must_be_finite(tmp_path: Path, value: float, kind: torch.dtype) -> None:
     path = tmp_path / "weights"
-    save_file({"good": torch.ones(3), "bad": torch.tensor([1.0, value])}, path)
+    good = torch.tensor([torch.finfo(kind).max, torch.finfo(kind).tiny, -0.0], dtype=kind)
+    save_file({"good": good, "none": good[:0], "odd": torch.ones(1, dtype=torch.int8)}, path)
+    check_weights(path, 1 << 20)
+    save_file({"good": good, "bad": torch.tensor([1.0, value], dtype=kind)}, path)
     with pytest.raises(Failure, match=r"not finite \(bad\)") as raised:
         check_weights(path, 1 << 20)
     assert raised.value.status == "crash"
@@ -172,7 +176,12 @@ def test_it_is_ended_with_its_scorer(tmp_path: Path) -> None:
     assert model._child.returncode == -signal.SIGKILL
 
 
-def test_the_scorer_starts_the_model_before_it_imports_torch() -> None:
-    code = "import env.scorer, sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
+def test_the_scorer_starts_the_model_before_it_imports_numpy_and_torch_never() -> None:
+    code = """
+import env.scorer, sys
+print('numpy' in sys.modules)
+import env.audit, env.bpb, env.shards, safetensors
+print('torch' in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"]

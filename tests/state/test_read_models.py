@@ -26,6 +26,7 @@ from state.lock import EngineLock
 from state.read import Reader
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome
 from state.store import Store
+from state.watch import Watcher
 
 EXAMPLE = Path(__file__).parent / "assets" / "schema_3.db"
 EPOCH = NewEpoch(
@@ -82,6 +83,8 @@ def test_lists_and_shows_experiments(example: StudyFolder) -> None:
                 reader.experiment(missing)
         with pytest.raises(NoSuchExperiment):
             reader.source("0" * 64)
+    with Watcher(example) as watcher:
+        assert [brief.id for brief in watcher.briefs() if brief.audited] == [2]
 
 
 def test_reading_leaves_no_trace(example: StudyFolder) -> None:

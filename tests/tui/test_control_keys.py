@@ -378,7 +378,7 @@ async def test_stopping_is_explained_for_none_one_and_several(folder: StudyFolde
     none = " ".join(what_stopping_does(replace(now, live=[])))
     assert "No experiment runs at the moment." in none
     assert "interrupts" not in none
-    two = replace(now, live=[live, replace(live, experiment_id=24, phase="scoring")])
+    two = replace(now, live=[live, replace(live, experiment_id=24, phase="starting")])
     several = " ".join(what_stopping_does(two))
     assert "interrupts them, and they run again" in several
     assert "waits for the last of them" in several

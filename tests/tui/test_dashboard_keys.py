@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from arl_tui.app import StudyApp
 from arl_tui.screens.dashboard import PANES, Dashboard
+from arl_tui.widgets.loss_curve import LossCurve
 from arl_tui.widgets.run_panel import RunPanel
 from arl_tui.widgets.score_chart import ScoreChart
 
@@ -153,7 +154,7 @@ async def test_tab_and_clicks_change_the_pane_that_is_shown(study_app: MakeApp) 
         await pilot.press("tab")
         assert panes_of(pilot) == ["run"]
         await pilot.press("shift+tab", "shift+tab")
-        assert panes_of(pilot) == ["oracle"]
+        assert panes_of(pilot) == ["selfeval"]
         await pilot.click("#strip", offset=(12, 0))
         await pilot.pause()
         assert panes_of(pilot) == ["run"]
@@ -165,6 +166,15 @@ async def test_all_panes_are_shown_where_there_is_room(study_app: MakeApp) -> No
         await pilot.resize_terminal(120, 24)
         await pilot.pause()
         assert panes_of(pilot) == ["scores"]
+
+
+@pytest.mark.parametrize("rows", [34, 40])
+async def test_the_loss_curve_has_room_where_all_panes_are_shown(
+    study_app: MakeApp, rows: int
+) -> None:
+    async with shown(study_app(61, overlapping=True), (110, rows)) as pilot:
+        assert panes_of(pilot) == list(PANES)
+        assert pilot.app.screen.query_one(LossCurve).canvas.size.height >= 5
 
 
 async def test_tab_walks_through_the_panes_where_all_are_seen(study_app: MakeApp) -> None:
@@ -220,3 +230,8 @@ async def test_only_what_has_changed_is_written(
         assert not drawn
         screen.follow(app.snapshot, frozenset({"experiments"}))
         assert len(drawn) == 1
+        (live,) = app.snapshot.live
+        assert live.forecast is not None
+        another = replace(live, forecast=live.forecast + 0.01)
+        screen.follow(replace(app.snapshot, live=[another]), frozenset({"live"}))
+        assert len(drawn) == 2

@@ -27,10 +27,22 @@ def test_a_study_that_runs(study_app: MakeApp, snap_compare: Compare, size: str)
     assert snap_compare(study_app(), terminal_size=SIZES[size], run_before=settled)
 
 
-@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6", "x"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6", "7", "x"])
 def test_one_pane_at_a_time(study_app: MakeApp, snap_compare: Compare, key: str) -> None:
     app = study_app()
     assert snap_compare(app, press=[key], terminal_size=SIZES["80x24"], run_before=settled)
+
+
+@pytest.mark.parametrize("key", ["1", "2"])
+def test_one_trains_while_another_is_scored(
+    study_app: MakeApp, snap_compare: Compare, key: str
+) -> None:
+    app = study_app(61, overlapping=True)
+    assert snap_compare(app, press=[key], terminal_size=SIZES["80x24"], run_before=settled)
+
+
+def test_self_evaluation_learns(study_app: MakeApp, snap_compare: Compare) -> None:
+    assert snap_compare(study_app(24), terminal_size=SIZES["120x40"], run_before=settled)
 
 
 def test_an_old_study_without_an_engine(study_app: MakeApp, snap_compare: Compare) -> None:

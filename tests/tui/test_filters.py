@@ -27,6 +27,7 @@ def brief(number: int = 12, **fields: object) -> Brief:
         ("sentinel", brief(kind="sentinel"), brief()),
         ("failed", brief(status="oom"), brief(status="interrupted")),
         ("-failed", brief(), brief(status="timeout")),
+        ("audited", brief(audited=True), brief(status="abort")),
         ("!keep", brief(status="veto"), brief()),
         ("bpb<0.98", brief(), brief(val_bpb=0.98)),
         ("bpb<=0.97", brief(), brief(val_bpb=0.971)),

@@ -392,8 +392,19 @@ class TestLooks:
             ((200, 60), ("down", "down", "down", "t", "t")),
             ((120, 40), ("b",)),
             ((120, 40), ("slash",)),
+            ((80, 24), ("down", "down", "enter")),
+            ((120, 40), ("down", "down", "down", *["right_square_bracket"] * 3)),
         ],
-        ids=["table-80", "detail-80", "120", "200-by-score", "best-120", "filter-120"],
+        ids=[
+            "table-80",
+            "detail-80",
+            "120",
+            "200-by-score",
+            "best-120",
+            "filter-120",
+            "audited-80",
+            "aborted-120",
+        ],
     )
     def test_sizes(
         self, snap_compare: Snap, study: StudyFolder, size: tuple[int, int], keys: Keys

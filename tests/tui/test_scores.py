@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from arl_tui.widgets.scores import scores, stairs, window
+from arl_tui.widgets.scores import forecasts, scores, stairs, window
 from arl_tui.widgets.tally import per_hour
+from state.present import Live
 from state.records import Incumbent
 from state.watch import Brief
 
@@ -95,3 +97,29 @@ def test_experiments_an_hour_are_those_of_late(brief: MakeBrief) -> None:
     never = [brief(90, status="veto", ended_at="2026-12-01T00:00:00.000000Z")]
     assert per_hour([*slow, *fast, *never]) == pytest.approx(10.0)
     assert per_hour(slow[:1]) is None
+
+
+def test_a_forecast_stands_where_its_experiment_is(brief: MakeBrief) -> None:
+    found = scores(
+        [brief(0), *(brief(n, status="running", val_bpb=None) for n in (1, 2, 3))],
+        1,
+        "experiments",
+        BEGAN,
+    )
+    known = Live(
+        experiment_id=1,
+        phase="training",
+        phase_since="",
+        forecast=2.3,
+        forecast_low=2.2,
+        forecast_high=2.4,
+        threshold=2.35,
+    )
+    scored = replace(known, experiment_id=2, phase="scoring")
+    unknown = Live(experiment_id=3, phase="training", phase_since="")
+    drawn = forecasts([known, scored, unknown, replace(known, experiment_id=9)], found)
+    assert drawn.x.tolist() == [1.0, 2.0]
+    assert (drawn.low[0], drawn.middle[0], drawn.high[0]) == (2.2, 2.3, 2.4)
+    assert drawn.limit[0] == 2.35
+    assert np.isnan(drawn.limit[1])  # nothing aborts it any more
+    assert len(forecasts([], found).x) == 0

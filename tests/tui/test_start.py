@@ -119,7 +119,10 @@ def test_what_is_expected_is_what_was_measured(tmp_path: Path) -> None:
     rows = dict(plan(validate({"slots": {"devices": "cuda:0"}}), done))
     assert rows["budget"] == "300 s of wall time for each experiment"
     assert rows["expected"] == "about 59 s per experiment, as so far"  # the times are made up
-    assert rows["until"].startswith("you stop it")
+    assert rows["until"] == (
+        "convergence (at least 450 experiments without a gain); 10 failures in a row alike; "
+        "25 failures in a row; 2 of the incumbent in a row; less than 0.5 GB of disk"
+    )
     rows = dict(plan(validate({"budget": {"clock": "steps", "seconds": 40}}), []))
     assert rows["budget"] == "40 batches for each experiment"
     assert "unknown" in rows["expected"]

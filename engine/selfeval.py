@@ -1,0 +1,182 @@
+"""Self-evaluation: what a running experiment will end with, and whether that is worth waiting for.
+
+Every experiment is watched, so that its curve teaches about later ones; only candidates are ever
+aborted. What is decided is a function of the recorded experiments and of the losses that the
+running one reports.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import to_thread
+
+from engine import audits, stopping_rules
+from engine.audits import Audited, Report
+from engine.calibration import COVERAGE, Calibration, Finished, Forecast, Seen
+from engine.curve_watch import Watch
+from engine.executor import Budget
+from engine.forecast import look_shares
+from engine.settings import SelfEvaluation as Settings
+from state.records import Evaluation
+from state.store import Store
+
+CURVES = 200  # the newest finished curves that are learnt from
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An experiment of the epoch that was watched, as recorded."""
+
+    source_sha: str
+    score: float | None
+    evaluation: Evaluation
+
+
+class SelfEvaluation:
+    """What an epoch's curves have taught so far, and the watches of what runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        budget: Budget,
+        seed: int,
+        ended: Sequence[Ended] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ended` in the order in which they did."""
+        self._settings = settings
+        self._seed = seed
+        self._budget = budget
+        self._shares = look_shares(budget.seconds, budget.clock)
+        self._clock = clock
+        self.ended: list[Ended] = list(ended)
+        self._calibration: Calibration | None = None
+        self._level = settings.false_aborts
+
+    @classmethod
+    async def open(
+        cls, store: Store, settings: Settings, budget: Budget, seed: int
+    ) -> SelfEvaluation:
+        """As the current epoch's records left it."""
+        epoch_id = (await store.epochs())[-1].id
+        evaluations = await store.evaluations()
+        there = [
+            e for e in await store.experiments() if e.id in evaluations and e.epoch_id == epoch_id
+        ]
+        there.sort(key=lambda e: (e.ended_at or "", e.id))
+        ended = [Ended(e.source_sha, e.val_bpb, evaluations[e.id]) for e in there]
+        return cls(settings, budget, seed, ended)
+
+    async def learnt(self) -> None:
+        """Learn from what has ended, off the event loop, before the next watch."""
+        await to_thread.run_sync(self._calibrated)
+
+    def watch(self, experiment_id: int, best: float | None, *, is_candidate: bool) -> Watch:
+        """A watch for an experiment that starts now; `best` is the incumbent's mean score."""
+        calibration, settings = self._calibrated(), self._settings
+        learnt = calibration.curves >= settings.evidence
+        bound = calibration.bound(self._level)
+
+        def hopeless(forecasts: Sequence[Forecast]) -> bool:
+            if best is None or not learnt:
+                return False
+            if settings.rule == "sprt":
+                return stopping_rules.sprt(forecasts, best, settings.alpha, settings.false_aborts)
+            return stopping_rules.conformal(forecasts, best, settings.alpha, bound)
+
+        def threshold(forecast: Forecast) -> float | None:
+            if best is None or not learnt:
+                return None
+            return stopping_rules.threshold(best, forecast, settings.alpha)
+
+        return Watch(
+            self._shares,
+            calibration,
+            hopeless,
+            threshold,
+            may_abort=settings.enabled and is_candidate,
+            audit_probability=settings.audit,
+            audited=audits.is_audited(self._seed, experiment_id, settings.audit),
+            clock=self._clock,
+        )
+
+    def learn(self, ended: Ended) -> None:
+        """Take in how a watched experiment ended."""
+        self.ended.append(ended)
+        self._calibration = None
+
+    def report(self) -> dict[str, Any]:
+        """What it knows of itself, for people: plain values for JSON."""
+        settings = self._settings
+        measured = audits.report([Audited(one.evaluation, one.score) for one in self.ended])
+        curves = sum(one.score is not None for one in self.ended)
+        state = "off" if not settings.enabled else "on"
+        if settings.enabled and curves < settings.evidence:
+            state = "learning"
+        saved = sum(
+            1 - (one.evaluation.condemned_at or 0)
+            for one in self.ended
+            if one.evaluation.condemned_at is not None and not one.evaluation.audited
+        )
+        return {
+            "state": state,
+            "sentence": self._sentence(state, curves, measured),
+            "curves": curves,
+            "needed": settings.evidence,
+            "aborted": measured.aborted,
+            "audited": measured.audited,
+            "false_aborts": measured.false_aborts,
+            "false_aborts_low": measured.low,
+            "false_aborts_high": measured.high,
+            "promised": settings.false_aborts,
+            "coverage": measured.coverage,
+            "coverage_promised": COVERAGE,
+            "saved_hours": self._hours(saved),
+        }
+
+    def _hours(self, budgets: float) -> float | None:
+        """Hours of training that so many budgets are; None with the clock `steps`."""
+        if self._budget.clock == "steps":
+            return None
+        return round(budgets * self._budget.seconds / 3600, 3)
+
+    def _sentence(self, state: str, curves: int, measured: Report) -> str:
+        if state == "off":
+            return "Nothing is aborted: self-evaluation is off"
+        if state == "learning":
+            needed = self._settings.evidence
+            return f"{curves} of {needed} finished curves are known: nothing is aborted yet"
+        aborted = measured.aborted
+        if measured.false_aborts is None:
+            return f"{aborted} aborted; none of the hopeless has been let run yet to check"
+        return (
+            f"{aborted} aborted; of the good runs an estimated {measured.false_aborts:.0%} is "
+            f"lost ({measured.low:.0%} to {measured.high:.0%}; promised: at most "
+            f"{self._settings.false_aborts:.0%})".replace("%", " %")
+        )
+
+    def _calibrated(self) -> Calibration:
+        if self._calibration is None:
+            self._calibration = self._calibrate()
+        return self._calibration
+
+    def _calibrate(self) -> Calibration:
+        settings, runs = self._settings, self.ended
+        if settings.rule == "conformal":
+            known = [Audited(one.evaluation, one.score) for one in runs]
+            self._level = audits.level_now(known, settings.false_aborts)
+        finished = [self._finished(one, one.score) for one in runs if one.score is not None]
+        return Calibration(finished[-CURVES:], len(self._shares))
+
+    def _finished(self, one: Ended, score: float) -> Finished:
+        looks: list[Seen] = [None] * len(self._shares)
+        for look in one.evaluation.looks:
+            number = round(look.progress / self._shares[0]) - 1
+            if 0 <= number < len(looks):
+                looks[number] = (look.level, look.tail)
+        weight = 1.0 / (one.evaluation.audit_probability or 1.0)
+        return Finished(one.source_sha, score, tuple(looks), weight)
