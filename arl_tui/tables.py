@@ -59,7 +59,8 @@ def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
     rows.append(("best", _best(now)))
     rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
     if now.contention is not None:
-        rows.append(("contention", now.contention))
+        said = now.contention if now.engine_pid else f"as last said: {now.contention}"
+        rows.append(("contention", said))
     lines = [_field(name, value) for name, value in rows]
     title = "oracle" if now.engine_pid else "oracle said"
     for reading in oracle:

@@ -58,7 +58,7 @@ def test_contention_is_shown(study: Path, capsys: Captured) -> None:
     lines = capsys.readouterr().out.splitlines()
     found = [line.split(maxsplit=1)[1] for line in lines if line.startswith("contention")]
     waited = "waited for a processor 2.0 % of its time; others used 3 % of the processors"
-    assert found == ["The machine is busy: very", waited]
+    assert found == ["as last said: The machine is busy: very", waited]
     shown = printed_json(capsys, "show", "2")
     assert (shown["contention"], shown["other_load"]) == (0.02, 0.03)
 
