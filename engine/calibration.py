@@ -31,8 +31,7 @@ Seen: TypeAlias = tuple[float, float] | None
 COVERAGE = 0.9  # of the forecast's band
 BAND = 1.645  # half of it, in spreads: as for a normal distribution
 _LEAST = 12  # finished curves without which there is no forecast at a look
-_GOOD_SHARE = 0.5  # of the finished curves, the best, and not less than this number:
-_LEAST_GOOD = 19  # below that no conformal quantile of 5 % exists
+_GOOD_SHARE = 0.5  # of the finished curves, the best
 _RIDGE = 0.02  # per curve; in units of the standardised columns
 _BIWEIGHT = 6.0  # a run that is so many sigma off has no say
 _ROUNDS = 12
@@ -112,17 +111,17 @@ class Calibration:
 
         Infinite where so small a `level` cannot be promised yet.
         """
-        good = self._good()
+        good = self._good(1 / level - 1)  # with fewer there is no such conformal quantile
         if good is None:
             return math.inf
         worst = self._errors[good].max(axis=1)
         return conformal_quantile(worst, self._weights[good], level)
 
-    def _good(self) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-        """The numbers of the curves that ended best; None for too few."""
+    def _good(self, least: float) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+        """The numbers of the curves that ended best, by weight `least` of them; None for fewer."""
         order = np.argsort(self._scores, kind="stable")
         total = np.cumsum(self._weights[order])
-        wanted = max(float(_LEAST_GOOD), _GOOD_SHARE * float(self._weights.sum()))
+        wanted = max(least, _GOOD_SHARE * float(self._weights.sum()))
         if not len(order) or total[-1] < wanted:
             return None
         return order[: int(np.searchsorted(total, wanted - 1e-9)) + 1]

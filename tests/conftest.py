@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
+from engine.executor import Budget, CurvePoint, Job, Listener, Slot, TrialRequest, TrialResult
 from engine.local import LocalExecutor
 from env.manifest import Environment
 from env.prepare import prepare
@@ -114,9 +114,18 @@ class Trials:
         sealed: bool = False,
         on_phase: Callable[[str], None] = lambda phase: None,
         cancel_in: str | None = None,
+        abort_at: int | None = None,
     ) -> TrialResult:
-        """Run one trial; `cancel_in` names the phase in which it is cancelled."""
+        """Run one trial; `cancel_in` names the phase in which it is cancelled.
+
+        `abort_at` is the step whose report gets it aborted.
+        """
         cancelled = anyio.Event()
+        jobs: list[Job] = []
+
+        def report(point: CurvePoint) -> None:
+            if abort_at is not None and point.step >= abort_at:
+                jobs[0].abort("hopeless")
 
         def phase(name: str) -> None:
             on_phase(name)
@@ -137,7 +146,8 @@ class Trials:
                 slot=Slot(0, "cpu", 1, memory),
                 sealed=sealed,
             )
-            job = await executor.submit(request, Listener(on_phase=phase))
+            job = await executor.submit(request, Listener(on_phase=phase, on_report=report))
+            jobs.append(job)
             if cancel_in is not None:
                 await cancelled.wait()
                 await anyio.sleep(0.3)

@@ -255,6 +255,18 @@ async def test_a_cancelled_job_is_interrupted_in_every_phase(trials: Trials) -> 
         assert not list(trials.scratch.iterdir())
 
 
+async def test_an_aborted_trial_ends_at_once_and_what_it_used_is_known(trials: Trials) -> None:
+    slow = changed(MODEL, ("report(step, 5.0)", "report(step, 5.0); time.sleep(0.01)"))
+    result = await trials.run(slow, clock="wall", budget=60, abort_at=5)
+    assert (result.status, result.reason) == ("abort", "hopeless")
+    assert result.val_bpb is None
+    assert 0.05 < result.seconds < 30
+    assert result.steps >= 5
+    assert result.peak_memory_mb
+    assert not trials.left()
+    assert not list(trials.scratch.iterdir())
+
+
 @pytest.mark.parametrize("layers", ["auto", "locks"])
 async def test_a_trial_cannot_see_the_study_or_the_network(trials: Trials, layers: str) -> None:
     from env.sandbox import detect

@@ -48,6 +48,8 @@ def train(model, run):
 
 # With this variable no edit is a gain, and from that experiment on the machine scores lower.
 DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
+# With this one hopeless candidates are soon aborted, but for a third of them.
+ABORTS = bool(os.environ.get("TOY_ABORTS"))
 # With this one a person reviews every candidate: vetoes, amends and approves in turn.
 REVIEWED = bool(os.environ.get("TOY_REVIEWED"))
 
@@ -108,6 +110,8 @@ def settings(limit: int, policy: str = "local") -> Settings:
     review = {"supervised": True} if REVIEWED else {}
     tables = {"policy": {"name": policy}, "limits": limits, "acceptance": acceptance}
     tables["review"] = review
+    if ABORTS:
+        tables["selfeval"] = {"evidence": 20, "audit": 0.3, "false_aborts": 0.2}
     return validate({"seed": 5} | tables)
 
 
