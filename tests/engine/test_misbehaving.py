@@ -236,7 +236,7 @@ TOGETHER = (
     ("leaves a daemon", "auto"),
     ("leaves a daemon", "off"),
 )
-ALONE = (("forks without end", "off"), ("eats memory", "auto"))
+ALONE = (("eats memory", "auto"),)
 
 
 def every_case() -> list[Any]:
