@@ -5,13 +5,18 @@ curve's level and tail, over the curves that have finished: that is the correcti
 law cannot know, such as a warm-down. The regression is robust (Huber, Annals of Statistics 35,
 1964), so that a few runs that went astray do not bend it.
 
-*Hopeless.* Looks are correlated, so a bound on each does not bound them all. What is calibrated is
-the *largest* standardised error over all looks of a curve, forecast minus end: with the conformal
-quantile of it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for the
-left-out forecasts: Barber et al., Annals of Statistics 49, 2021), at most a share `level` of
-exchangeable curves is ever forecast worse, at any look, than it ends plus that much. Only curves
-that ended well are asked, each source once: a false abort is one of a run that would have ended
-well, and such runs are the ones that are forecast too high.
+*Hopeless.* A forecast is no test: runs that end well are the ones that are forecast too high. So
+the question is turned round: if this run were to end exactly at the threshold, would its level be
+so high? For that the level is regressed on the score (as in calibrating a gauge: Krutchkoff,
+Technometrics 9, 1967), over the better half of the curves, and the run's `excess` is what its level
+lies above that line, in spreads around it.
+
+Looks are correlated, so a bound on each does not bound them all. What is calibrated is the
+*largest* excess over all looks of a curve, each curve taken against its own end: with the conformal
+quantile of it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for left-out
+residuals: Barber et al., Annals of Statistics 49, 2021), at most a share `level` of exchangeable
+curves that end at the threshold is ever beyond it, and of those that end below it still fewer. Each
+source counts once.
 """
 
 from __future__ import annotations
@@ -23,18 +28,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from engine.forecast import Floats
+from engine.regression import Floats, deviation, quantile, regress
 
 Seen: TypeAlias = tuple[float, float] | None
 """Level and tail at one look, in nats; None where nothing could be fitted."""
 
 COVERAGE = 0.9  # of the forecast's band
 BAND = 1.645  # half of it, in spreads: as for a normal distribution
-_LEAST = 12  # finished curves without which there is no forecast at a look
-_GOOD_SHARE = 0.5  # of the finished curves, the best
-_RIDGE = 0.02  # per curve; in units of the standardised columns
-_BIWEIGHT = 6.0  # a run that is so many sigma off has no say
-_ROUNDS = 12
+_LEAST = 12  # curves without which nothing is regressed at a look
+_GOOD_SHARE = 0.5  # of the finished curves, the better ones
+_RIDGE = 0.02  # of the standardised columns
 
 
 @dataclass(frozen=True)
@@ -66,65 +69,68 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class _Model:
-    """The regression at one look."""
+class _Forecasting:
+    """The score from level and tail, at one look."""
 
     centre: Floats  # [2]
     scale: Floats  # [2]
     weights: Floats  # [3], the first is the intercept
     spread: float
 
-    def predict(self, seen: tuple[float, float]) -> float:
+    def score(self, seen: tuple[float, float]) -> float:
         x = (np.array(seen) - self.centre) / self.scale
         return float(self.weights[0] + x @ self.weights[1:])
 
 
-class Calibration:
-    """Forecasts, and the bound beyond which one is hopeless, from some finished curves."""
+@dataclass(frozen=True)
+class _Gauge:
+    """The level from the score, at one look, and how far levels lie from that."""
 
-    def __init__(self, finished: Sequence[Finished], looks: int) -> None:
-        """`looks` is the number of looks, which all curves share."""
+    centre: float
+    intercept: float
+    slope: float
+    spread: float
+
+    def excess(self, level: float, score: float) -> float:
+        return (level - self.intercept - self.slope * (score - self.centre)) / self.spread
+
+
+class Calibration:
+    """What some finished curves say about running ones."""
+
+    def __init__(self, finished: Sequence[Finished], looks: int, level: float) -> None:
+        """`looks` is the number of looks, which all curves share.
+
+        `level` is the share of runs ending at the threshold that may be found hopeless.
+        """
         self.curves = len(finished)
-        self._models: list[_Model | None] = []
-        self._errors = np.full((len(finished), looks), -math.inf)
         counts: dict[str, int] = {}
         for one in finished:
             counts[one.source] = counts.get(one.source, 0) + 1
         # A source that was run many times is still one script.
         weights = np.array([one.weight / counts[one.source] for one in finished])
-        for number in range(looks):
-            model, errors = _regress(finished, weights, number)
-            self._models.append(model)
-            self._errors[:, number] = errors
-        self._scores = np.array([one.score for one in finished])
-        self._weights = weights
+        self._forecasting = [_forecasting(finished, weights, look) for look in range(looks)]
+        good = _better(finished, weights, 1 / level - 1)
+        chosen, theirs = [finished[n] for n in good], weights[good]
+        gauges = [_gauge(chosen, theirs, look) for look in range(looks)]
+        self._gauges = [gauge for gauge, _ in gauges]
+        worst = np.max([np.full(len(chosen), -math.inf), *(each for _, each in gauges)], axis=0)
+        self.bound = conformal_quantile(worst, theirs, level)
+        """The excess beyond which a run is hopeless; infinite where `level` cannot be promised."""
 
     def forecast(self, look: int, seen: Seen) -> Forecast | None:
         """What a curve that looks like this at a look ends with; None while nobody can know."""
-        model = self._models[look]
+        model = self._forecasting[look]
         if model is None or seen is None:
             return None
-        return Forecast(model.predict(seen), model.spread)
+        return Forecast(model.score(seen), model.spread)
 
-    def bound(self, level: float) -> float:
-        """How many spreads a forecast may lie above the threshold before a run is hopeless.
-
-        Infinite where so small a `level` cannot be promised yet.
-        """
-        good = self._good(1 / level - 1)  # with fewer there is no such conformal quantile
-        if good is None:
-            return math.inf
-        worst = self._errors[good].max(axis=1)
-        return conformal_quantile(worst, self._weights[good], level)
-
-    def _good(self, least: float) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-        """The numbers of the curves that ended best, by weight `least` of them; None for fewer."""
-        order = np.argsort(self._scores, kind="stable")
-        total = np.cumsum(self._weights[order])
-        wanted = max(least, _GOOD_SHARE * float(self._weights.sum()))
-        if not len(order) or total[-1] < wanted:
+    def excess(self, look: int, seen: Seen, threshold: float) -> float | None:
+        """What its level lies above that of a run that ends at the threshold, in spreads."""
+        gauge = self._gauges[look]
+        if gauge is None or seen is None:
             return None
-        return order[: int(np.searchsorted(total, wanted - 1e-9)) + 1]
+        return gauge.excess(seen[0], threshold)
 
 
 def conformal_quantile(values: Floats, weights: Floats, level: float) -> float:
@@ -141,41 +147,51 @@ def conformal_quantile(values: Floats, weights: Floats, level: float) -> float:
     return float(values[order[place]]) if place < len(order) else math.inf
 
 
-def _regress(
-    finished: Sequence[Finished], weights: Floats, look: int
-) -> tuple[_Model | None, Floats]:
-    """The regression at a look, and what each curve was forecast too high without itself [n].
+def _better(finished: Sequence[Finished], weights: Floats, least: float) -> list[int]:
+    """The better half of the curves, by weight, or `least` of them if that is more."""
+    order = np.argsort([one.score for one in finished], kind="stable")
+    if not len(order):
+        return []
+    total = np.cumsum(weights[order])
+    wanted = max(least, _GOOD_SHARE * float(total[-1]))
+    return [int(n) for n in order[: int(np.searchsorted(total, wanted - 1e-9)) + 1]]
 
-    In spreads; minus infinity for a curve that could not be forecast then.
-    """
-    errors = np.full(len(finished), -math.inf)
-    there = [n for n, one in enumerate(finished) if one.looks[look] is not None]
+
+def _forecasting(finished: Sequence[Finished], weights: Floats, look: int) -> _Forecasting | None:
+    there = _there(finished, look)
     if len(there) < _LEAST:
-        return None, errors
+        return None
     seen = np.array([finished[n].looks[look] for n in there], dtype=np.float64)
     scores = np.array([finished[n].score for n in there])
-    w = weights[there]
     centre = np.median(seen, axis=0)
-    scale = np.maximum(1.4826 * np.median(np.abs(seen - centre), axis=0), 1e-6)
+    scale = np.array([deviation(column, weights[there]) for column in (seen - centre).T])
     x = np.column_stack([np.ones(len(there)), (seen - centre) / scale])
-    penalty = np.diag([0.0, _RIDGE, _RIDGE]) * float(w.sum())
-    left = scores - _weighted_quantile(scores, w, 0.5)
-    for _ in range(_ROUNDS):
-        sigma = max(1.4826 * _weighted_quantile(np.abs(left), w, 0.5), 1e-9)
-        robust = np.maximum(0.0, 1 - (left / (_BIWEIGHT * sigma)) ** 2) ** 2
-        weighted = x.T * (w * robust)
-        inverse = np.linalg.inv(weighted @ x + penalty)
-        beta = inverse @ (weighted @ scores)
-        left = scores - x @ beta
-    leverage = np.minimum(0.9, np.einsum("ij,jk,ik->i", x, inverse, x) * w * robust)
-    without = left / (1 - leverage)
-    spread = max(_weighted_quantile(np.abs(without), w, COVERAGE) / BAND, 1e-9)
-    errors[there] = -without / spread
-    return _Model(centre, scale, beta, spread), errors
+    beta, without = regress(x, scores, weights[there], _RIDGE)
+    spread = max(quantile(np.abs(without), weights[there], COVERAGE) / BAND, 1e-9)
+    return _Forecasting(centre, scale, beta, spread)
 
 
-def _weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
-    place = int(np.searchsorted(total, share * total[-1] - 1e-9))
-    return float(values[order[min(place, len(order) - 1)]])
+def _gauge(good: Sequence[Finished], weights: Floats, look: int) -> tuple[_Gauge | None, Floats]:
+    """The gauge at a look, and the excess of each curve [n] against its own end without itself.
+
+    Minus infinity for a curve that had no such look.
+    """
+    excess = np.full(len(good), -math.inf)
+    there = _there(good, look)
+    if len(there) < _LEAST:
+        return None, excess
+    levels = np.array([seen[0] for n in there if (seen := good[n].looks[look]) is not None])
+    scores = np.array([good[n].score for n in there])
+    centre = float(np.median(scores))
+    x = np.column_stack([np.ones(len(there)), scores - centre])
+    beta, without = regress(x, levels, weights[there], 0.0)
+    slope = float(beta[1])
+    if slope < 0:  # a worse score with a lower loss: noise
+        slope, without = 0.0, levels - float(beta[0])
+    spread = deviation(without, weights[there])
+    excess[there] = without / spread
+    return _Gauge(centre, float(beta[0]), slope, spread), excess
+
+
+def _there(finished: Sequence[Finished], look: int) -> list[int]:
+    return [n for n, one in enumerate(finished) if one.looks[look] is not None]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from engine.calibration import Calibration, Forecast
+from engine.calibration import Calibration, Forecast, Seen
 from engine.forecast import SmoothedCurve
 from state.records import Evaluation, Look
 
@@ -23,7 +23,7 @@ class Watch:
         self,
         shares: Sequence[float],
         calibration: Calibration,
-        rule: Callable[[Sequence[Forecast]], bool],
+        rule: Callable[[Sequence[Forecast], float | None], bool],
         threshold: Callable[[Forecast], float | None],
         *,
         may_abort: bool,
@@ -119,13 +119,15 @@ class Watch:
                 look, forecast=forecast.score, spread=forecast.spread, threshold=threshold
             )
             self._forecasts.append(forecast)
-            self._judge(share, forecast, threshold)
+            self._judge(number, share, seen, forecast, threshold)
         self._looks.append(look)
 
-    def _judge(self, share: float, forecast: Forecast, threshold: float | None) -> None:
+    def _judge(
+        self, number: int, share: float, seen: Seen, forecast: Forecast, threshold: float | None
+    ) -> None:
         if threshold is None or self._condemned_at is not None or not self._may_abort:
             return
-        if self._rule(self._forecasts):
+        if self._rule(self._forecasts, self._calibration.excess(number, seen, threshold)):
             self._condemned_at = share
             if not self._audited:
                 self.reason = self.reason or (

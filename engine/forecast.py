@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-Floats = npt.NDArray[np.float64]
+from engine.regression import Floats
 
 LOOK_SECONDS = 30.0
 LOOK_SHARE = 0.1

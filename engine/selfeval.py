@@ -55,7 +55,6 @@ class SelfEvaluation:
         self._clock = clock
         self.ended: list[Ended] = list(ended)
         self._calibration: Calibration | None = None
-        self._level = settings.false_aborts
 
     @classmethod
     async def open(
@@ -79,14 +78,14 @@ class SelfEvaluation:
         """A watch for an experiment that starts now; `best` is the incumbent's mean score."""
         calibration, settings = self._calibrated(), self._settings
         learnt = calibration.curves >= settings.evidence
-        bound = calibration.bound(self._level)
 
-        def hopeless(forecasts: Sequence[Forecast]) -> bool:
+        def hopeless(forecasts: Sequence[Forecast], excess: float | None) -> bool:
             if best is None or not learnt:
                 return False
             if settings.rule == "sprt":
                 return stopping_rules.sprt(forecasts, best, settings.alpha, settings.false_aborts)
-            return stopping_rules.conformal(forecasts, best, settings.alpha, bound)
+            tau = stopping_rules.threshold(best, forecasts[-1], settings.alpha)
+            return stopping_rules.conformal(forecasts[-1], tau, excess, calibration.bound)
 
         def threshold(forecast: Forecast) -> float | None:
             if best is None or not learnt:
@@ -165,12 +164,11 @@ class SelfEvaluation:
         return self._calibration
 
     def _calibrate(self) -> Calibration:
-        settings, runs = self._settings, self.ended
-        if settings.rule == "conformal":
-            known = [Audited(one.evaluation, one.score) for one in runs]
-            self._level = audits.level_now(known, settings.false_aborts)
+        runs = self.ended
+        known = [Audited(one.evaluation, one.score) for one in runs]
+        level = audits.level_now(known, self._settings.false_aborts)
         finished = [self._finished(one, one.score) for one in runs if one.score is not None]
-        return Calibration(finished[-CURVES:], len(self._shares))
+        return Calibration(finished[-CURVES:], len(self._shares), level)
 
     def _finished(self, one: Ended, score: float) -> Finished:
         looks: list[Seen] = [None] * len(self._shares)

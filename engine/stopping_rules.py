@@ -1,9 +1,10 @@
 """The tests that call a running experiment hopeless, from its forecasts so far.
 
-`conformal` is ours: hopeless when a forecast lies more spreads above the threshold than all but a
-promised share of good runs ever do (engine/calibration.py). `sprt` is the sequential probability
-ratio test of AutoResearch-RL (arXiv 2603.07300) after Wald (Annals of Mathematical Statistics 16,
-1945), for comparison: it takes the looks for independent, which they are not.
+`conformal` is ours: hopeless when the level lies farther above that of a run which ends at the
+threshold than all but a promised share of such runs ever do (engine/calibration.py). `sprt` is the
+sequential probability ratio test of AutoResearch-RL (arXiv 2603.07300) after Wald (Annals of
+Mathematical Statistics 16, 1945), for comparison: it takes the looks for independent, which they
+are not.
 """
 
 from __future__ import annotations
@@ -21,12 +22,9 @@ def threshold(best: float, forecast: Forecast, alpha: float) -> float:
     return best + alpha * forecast.spread
 
 
-def conformal(forecasts: Sequence[Forecast], best: float, alpha: float, bound: float) -> bool:
-    """Whether the last forecast is hopeless; `bound` in spreads, as `Calibration.bound` gives."""
-    if not forecasts or not math.isfinite(bound):
-        return False
-    last = forecasts[-1]
-    return last.score - bound * last.spread > threshold(best, last, alpha)
+def conformal(forecast: Forecast, tau: float, excess: float | None, bound: float) -> bool:
+    """Whether a run is hopeless: beyond the bound, and forecast to end above the threshold."""
+    return excess is not None and excess > bound and forecast.score > tau
 
 
 def sprt(forecasts: Sequence[Forecast], best: float, alpha: float, level: float) -> bool:

@@ -266,7 +266,7 @@ class Supervisor:
             self._forward(body)
 
     def _take_report(self, body: dict[str, Any]) -> None:
-        """Pass on the newest now and then; by the clock `steps`, ones that do not depend on time."""
+        """Pass on the newest now and then; by the clock `steps`, ones that time has no part in."""
         clock = self._order["clock"]
         if clock is None or clock["kind"] != "steps":
             self._report = body

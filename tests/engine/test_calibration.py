@@ -29,7 +29,7 @@ def made_up(count: int, seed: int, spread: float = 0.1) -> list[Finished]:
 
 
 def test_a_forecast_is_near_the_end_and_its_band_holds_it() -> None:
-    calibration = Calibration(made_up(150, 1), LOOKS)
+    calibration = Calibration(made_up(150, 1), LOOKS, 0.05)
     held = []
     for run in made_up(200, 2):
         forecast = calibration.forecast(4, run.looks[4])
@@ -43,31 +43,31 @@ def test_a_few_runs_that_went_astray_do_not_bend_it() -> None:
     astray = [
         Finished(f"astray {n}", 9.0, tuple((3.0 + n, 3.0) for _ in range(LOOKS))) for n in range(4)
     ]
-    before = Calibration(runs, LOOKS).forecast(4, runs[0].looks[4])
-    after = Calibration(runs + astray, LOOKS).forecast(4, runs[0].looks[4])
+    before = Calibration(runs, LOOKS, 0.05).forecast(4, runs[0].looks[4])
+    after = Calibration(runs + astray, LOOKS, 0.05).forecast(4, runs[0].looks[4])
     assert before is not None
     assert after is not None
     assert after.score == pytest.approx(before.score, abs=0.03)
 
 
 def test_too_few_curves_forecast_nothing_and_bound_nothing() -> None:
-    calibration = Calibration(made_up(8, 1), LOOKS)
+    calibration = Calibration(made_up(8, 1), LOOKS, 0.05)
     assert calibration.forecast(0, (5.0, 4.0)) is None
-    assert math.isinf(calibration.bound(0.05))
-    assert math.isinf(Calibration([], LOOKS).bound(0.05))
+    assert math.isinf(calibration.bound)
+    assert math.isinf(Calibration([], LOOKS, 0.05).bound)
 
 
 def test_a_curve_without_a_look_takes_no_part_there() -> None:
     runs = [Finished(one.source, one.score, (None, *one.looks[1:])) for one in made_up(40, 4)]
-    calibration = Calibration(runs, LOOKS)
+    calibration = Calibration(runs, LOOKS, 0.05)
     assert calibration.forecast(0, (5.0, 4.0)) is None
     assert calibration.forecast(1, runs[0].looks[1]) is not None
-    assert math.isfinite(calibration.bound(0.1))
+    assert math.isfinite(Calibration(runs, LOOKS, 0.1).bound)
 
 
 def test_runs_of_one_script_count_once() -> None:
     many = [Finished("same", one.score, one.looks) for one in made_up(40, 5)]
-    assert math.isinf(Calibration(many, LOOKS).bound(0.05))
+    assert math.isinf(Calibration(many, LOOKS, 0.05).bound)
 
 
 @pytest.mark.parametrize("level", [0.05, 0.1])
@@ -75,15 +75,14 @@ def test_no_more_good_runs_are_lost_over_all_looks_than_promised(level: float) -
     lost = good = 0
     for study in range(25):
         known = made_up(60, 100 + study)
-        calibration = Calibration(known, LOOKS)
-        bound = calibration.bound(level)
+        calibration = Calibration(known, LOOKS, level)
         best = float(np.quantile([run.score for run in known], 0.2))
         for run in made_up(200, 1000 + study):
             if run.score > best:
                 continue
             good += 1
-            seen = [calibration.forecast(n, look) for n, look in enumerate(run.looks)]
-            lost += any(f is not None and f.score - bound * f.spread > best for f in seen)
+            excess = [calibration.excess(n, look, best) for n, look in enumerate(run.looks)]
+            lost += any(one is not None and one > calibration.bound for one in excess)
     assert good > 800
     assert lost / good <= level * 1.4
 
