@@ -47,7 +47,15 @@ def number_lines(start: Experiment, end: Experiment) -> list[str]:
         ("steps", *_pair(start.steps, end.steps, ".0f")),
         ("memory MB", *_pair(start.peak_memory_mb, end.peak_memory_mb, ".0f")),
     ]
+    for name, share in (("waited %", "contention"), ("others %", "other_load")):
+        a, b = _percent(getattr(start, share)), _percent(getattr(end, share))
+        if a is not None or b is not None:
+            rows.append((name, *_pair(a, b, ".1f")))
     return [f"{name:<10}{a:>12}{b:>12}{change:>12}".rstrip() for name, a, b, change in rows]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _pair(start: float | None, end: float | None, form: str) -> tuple[str, str, str]:

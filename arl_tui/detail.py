@@ -10,7 +10,8 @@ from rich.text import Text
 
 from arl_tui.evaluation_text import verdict
 from arl_tui.output import one_line
-from arl_tui.tables import relation, status_style
+from arl_tui.tables import contention, relation, status_style
+from engine.contention import contended
 from state.read import Reader
 from state.records import Evaluation, Experiment, Point
 
@@ -56,6 +57,8 @@ def head_lines(
         lines[0].append(f"  {e.delta:+.4f}")
     if e.seconds is not None:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
+    if contended(e):
+        lines[0].append(f"  {contention(e)}", "yellow")
     rows = (
         ("reason", e.reason),
         ("looks", verdict(e, evaluation)),

@@ -59,6 +59,9 @@ def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
     rows.append(("baseline", _score(now.baseline)))
     rows.append(("best", _best(now)))
     rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
+    if now.contention is not None:
+        said = now.contention if now.engine_pid else f"as last said: {now.contention}"
+        rows.append(("contention", said))
     lines = [_field(name, value) for name, value in rows]
     title = "oracle" if now.engine_pid else "oracle said"
     for reading in oracle:
@@ -145,6 +148,7 @@ def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = No
         ("spent on", timing_line(e.timing) if e.timing else ""),
         ("steps", _number(e.steps, "d") if e.steps is not None else ""),
         ("memory", f"{e.peak_memory_mb:.0f} MB at its peak" if e.peak_memory_mb else ""),
+        ("contention", contention(e)),
         ("device", "" if e.device is None else f"{e.device}, slot {e.slot}"),
         ("policy", "" if e.policy is None else f"{e.policy}, proposal {e.proposal_number}"),
         ("seed", str(e.seed)),
@@ -158,6 +162,17 @@ def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = No
     if looks:
         fields += [Text(), Text("looks of self-evaluation", style="bold"), *map(Text, looks)]
     return fields
+
+
+def contention(experiment: Experiment) -> str:
+    """What it had to share while its clock ran; empty where that is not known."""
+    waited, others = experiment.contention, experiment.other_load
+    parts = []
+    if waited is not None:
+        parts.append(f"waited for a processor {100 * waited:.1f} % of its time")
+    if others is not None:
+        parts.append(f"others used {100 * others:.0f} % of the processors")
+    return "; ".join(parts)
 
 
 def describe(experiment: Experiment | Brief) -> str:

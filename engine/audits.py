@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import beta
+from scipy.special import betaincinv  # all of scipy.stats takes half a second to import
 
 from engine.calibration import BAND
 from state.records import Evaluation
@@ -85,8 +85,8 @@ def report(runs: Sequence[Audited]) -> Report:
         estimate = rate(good / len(audited))
         tail = (1 - CONFIDENCE) / 2
         bad = len(audited) - good
-        low = rate(float(beta.ppf(tail, good, bad + 1)) if good else 0.0)
-        high = rate(float(beta.ppf(1 - tail, good + 1, bad)) if bad else 1.0)
+        low = rate(float(betaincinv(good, bad + 1, tail)) if good else 0.0)
+        high = rate(float(betaincinv(good + 1, bad, 1 - tail)) if bad else 1.0)
     aborted = sum(not run.evaluation.audited for run in condemned)
     return Report(len(condemned), aborted, len(audited), estimate, low, high, _coverage(runs))
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from anyio import to_thread
 
 from engine.acceptance import judge, worth_confirming
+from engine.contention_log import ContentionLog
 from engine.drift import Drift
 from engine.events import Announce, EngineEvent
 from engine.executor import TrialResult
@@ -54,6 +55,7 @@ class Decisions:
         self._rule = rule
         self._seed = seed
         self._announce = announce
+        self._contention = ContentionLog(store, announce)
 
     async def propose(self) -> None:
         """Queue what the policy proposes. Raises policy.PolicyExhausted."""
@@ -114,6 +116,7 @@ class Decisions:
         )
         fault_point("recorded")
         self._announce(_ended(name, experiment, outcome))
+        await self._contention.note(experiment.id)
         if settled:
             await self._researcher.learn(await self._store.experiment(experiment.id))
 
@@ -279,6 +282,8 @@ def _to_outcome(result: TrialResult, status: Status, reason: str, delta: float |
         score_seconds=result.score_seconds,
         steps=result.steps,
         peak_memory_mb=result.peak_memory_mb,
+        contention=result.contention,
+        other_load=result.other_load,
         timing=dict(result.timing) or None,
     )
 

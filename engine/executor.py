@@ -113,6 +113,8 @@ class TrialResult:
     score_seconds: float = 0.0
     steps: int = 0
     peak_memory_mb: float | None = None
+    contention: float | None = None  # the share of its time that it waited for a processor
+    other_load: float | None = None  # the share of the processors that others used meanwhile
     timing: Mapping[str, float] = field(default_factory=dict)
     evaluation: Evaluation | None = None  # what self-evaluation saw of it
     curve: tuple[CurvePoint, ...] = field(default=(), repr=False)

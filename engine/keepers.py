@@ -184,6 +184,7 @@ def record(number: int, kind: Kind, status: Status, sha: str, score: float | Non
         peak_memory_mb=None,
         timing=None,
         contention=None,
+        other_load=None,
         device=None,
         slot=None,
         attempt=1,

@@ -20,6 +20,7 @@ def printable(text: str) -> str:
 # A reason is shown on terminals: no control characters.
 Reason = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Message(BaseModel):
@@ -115,7 +116,11 @@ class Unstartable(_Message):
 
 
 class Exit(_Message):
-    """Nothing is left of the command. `kind` says why it ended; times as measured outside."""
+    """Nothing is left of the command. `kind` says why it ended; times as measured outside.
+
+    Of the time in which its clock ran: the share of it that it waited for a processor while it
+    could have run, and of the processors' time that others used. None where not known.
+    """
 
     type: Literal["exit"]
     kind: Literal["exited", "crash", "oom", "timeout", "abort", "interrupted"]
@@ -126,6 +131,8 @@ class Exit(_Message):
     clock_seconds: Seconds
     total_seconds: Seconds
     peak_memory_mb: float = Field(ge=0, allow_inf_nan=False)
+    contention: Share | None = None
+    other_load: Share | None = None
     left: int = Field(ge=0)
     log: str
 

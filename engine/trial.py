@@ -218,6 +218,8 @@ class Trial:
             startup_seconds=end.startup_seconds,
             steps=steps,
             peak_memory_mb=peak,
+            contention=end.contention,
+            other_load=end.other_load,
             curve=points,
             log=end.log,
         )

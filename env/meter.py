@@ -16,6 +16,7 @@ class Meter:
         That is slow, and left out when there are more processes than `process_limit` anyway.
         """
         self.processes = 0  # zombies included: they use up process ids
+        self.pids: tuple[int, ...] = ()
         self.memory_bytes = 0
         self.peak_memory_bytes = 0
         self.cpu_seconds = 0.0
@@ -29,6 +30,7 @@ class Meter:
         """Measure now. Costs one pass over /proc."""
         found = processes.tree(os.getpid())
         self.processes = len(found)
+        self.pids = tuple(found)
         self._weigh(found)
         waited = self._reaped_seconds
         for child in found.values():

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+TICKS = os.sysconf("SC_CLK_TCK")  # of processor time, in a second
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -53,8 +53,8 @@ def stat(pid: int) -> Stat | None:
         group=int(fields[2]),
         start_time=int(fields[19]),
         alive=not ended,
-        own_seconds=(int(fields[11]) + int(fields[12])) / _TICKS,
-        children_seconds=(int(fields[13]) + int(fields[14])) / _TICKS,
+        own_seconds=(int(fields[11]) + int(fields[12])) / TICKS,
+        children_seconds=(int(fields[13]) + int(fields[14])) / TICKS,
         memory_bytes=int(fields[21]) * _PAGE,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from env import scratch
+from env.contention import Contention
 from env.meter import Meter
 
 LOOK_SECONDS = 0.1  # the shortest time between two looks
@@ -30,6 +31,7 @@ class Watch:
         self.phase = "waiting"
         self.verdict: tuple[str, str] | None = None
         self._order = order
+        self._contention = Contention()
         self._began = self._phase_began = time.monotonic()
         self._next_look = 0.0
         self._startup_seconds = 0.0
@@ -83,6 +85,7 @@ class Watch:
         self._clock_start = spent - charged
         self._startup_seconds = now - self._began - self._held_seconds
         self.phase, self._phase_began = "training", now
+        self._contention.start(self.meter.pids, os.getppid())  # the engine and its are no others
         return self._held_seconds
 
     def trained(self) -> None:
@@ -90,6 +93,7 @@ class Watch:
         self.meter.look()
         self._wall_seconds = time.monotonic() - self._phase_began
         self._clock_seconds = self._clock()
+        self._contention.stop(self.meter.pids)
         self.phase = "finishing"
 
     def look(self) -> None:
@@ -105,6 +109,7 @@ class Watch:
             limit = order["memory_bytes"] / 2**30
             self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
         self._look_at_scratch()
+        self._contention.look(self.meter.pids)
         if self.phase == "startup":
             self._look_at_startup(now - self._phase_began)
         elif self.phase in ("training", "finishing"):
@@ -114,9 +119,12 @@ class Watch:
         least = _LONGEST_PAUSE if self.phase == "waiting" else LOOK_SECONDS
         self._next_look = done + min(max(least, pause), _LONGEST_PAUSE)
 
-    def times(self) -> dict[str, float]:
-        """What was measured, in seconds and MiB."""
+    def times(self) -> dict[str, float | None]:
+        """What was measured, in seconds and MiB; contention as shares, None where not known."""
+        self._contention.stop(())
         return {
+            "contention": _rounded(self._contention.waited),
+            "other_load": _rounded(self._contention.others),
             "startup_seconds": round(self._startup_seconds, 3),
             "wall_seconds": round(self._wall_seconds, 3),
             "clock_seconds": round(self._clock_seconds, 3),
@@ -170,3 +178,7 @@ class Watch:
 
     def _delivered(self) -> int:
         return os.stat(self._order["files"]["weights"][0]).st_size
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)

@@ -6,6 +6,7 @@ with Reader(find_folder()) as reader:
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -15,6 +16,7 @@ from state.folder import StudyFolder, require_study
 from state.lock import engine_alive, engine_pid
 from state.readonly import ReadOnly
 from state.records import (
+    CONTENTION,
     Epoch,
     Evaluation,
     Event,
@@ -44,7 +46,8 @@ class StudyStatus:
 
     `state` is what is so now: a study whose engine died says `stopped`. `baseline` is the mean
     val_bpb of the baseline and its re-runs, `best` the incumbent's mean score, `sigma` the
-    noise of one run, `engine_pid` None when no engine runs.
+    noise of one run, `engine_pid` None when no engine runs. `contention` says with numbers that
+    the last trials shared the processors; None when they had them to themselves.
     """
 
     study: Study
@@ -58,6 +61,7 @@ class StudyStatus:
     best_id: int | None
     sigma: float | None
     engine_pid: int | None
+    contention: str | None = None
 
 
 class Reader:
@@ -128,6 +132,7 @@ class Reader:
                 best_id=best.experiment_id if best else None,
                 sigma=measured.sigma if measured else None,
                 engine_pid=pid,
+                contention=_contention(db),
             )
 
         return self._db.run(query)
@@ -284,6 +289,13 @@ def _baseline(db: sqlite3.Connection) -> float | None:
         "ORDER BY epoch_id DESC LIMIT 1) AND epoch_id = (SELECT MAX(id) FROM epochs)",
     )
     return None if row is None else row["mean"]
+
+
+def _contention(db: sqlite3.Connection) -> str | None:
+    sql = "SELECT data FROM events WHERE type = ? ORDER BY id DESC LIMIT 1"
+    row = _first(db, sql, (CONTENTION,))
+    data = {} if row is None else json.loads(row["data"])
+    return data["sentence"] if data.get("contended") else None
 
 
 def _best(db: sqlite3.Connection) -> Incumbent | None:

@@ -37,6 +37,7 @@ Clock: TypeAlias = Literal["wall", "cpu", "steps"]
 Point: TypeAlias = tuple[float, int, float | None]
 """One point of a loss curve: (progress 0..1, step, loss in nats per token or None)."""
 
+CONTENTION = "contention"  # the type of an event: the machine is busy, or quiet again
 KINDS: tuple[Kind, ...] = ("baseline", "replicate", "candidate", "confirmation", "sentinel")
 UNFINISHED: frozenset[Status] = frozenset({"queued", "running", "interrupted"})
 SCORED: frozenset[Status] = frozenset({"keep", "discard"})
@@ -159,7 +160,8 @@ class Outcome:
     """How an experiment ended: what it scored, or why it did not, and what it spent.
 
     `seconds` counts on the budget's clock, the other seconds on the wall. `timing` says where they
-    went, by part. `contention` is the share of its time that it waited for a processor, 0 to 1.
+    went, by part. `contention` is the share of its time that it waited for a processor, 0 to 1, and
+    `other_load` the share of the machine's processors that others used meanwhile.
     """
 
     status: Status
@@ -175,6 +177,7 @@ class Outcome:
     peak_memory_mb: float | None = None
     timing: Json = None
     contention: float | None = None
+    other_load: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +243,7 @@ class Experiment:
     peak_memory_mb: float | None
     timing: Json
     contention: float | None
+    other_load: float | None
     device: str | None
     slot: int | None
     attempt: int

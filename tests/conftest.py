@@ -21,6 +21,11 @@ from env.manifest import Environment
 from env.prepare import prepare
 from env.sandbox import detect
 
+# Before torch is imported: what tests compute is small, and a second thread would wait for the
+# first and spin meanwhile. On a busy machine of two cores that took seven times as long.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

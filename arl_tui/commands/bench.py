@@ -1,4 +1,4 @@
-"""The commands that measure the program itself: bench acceptance, latency, oracle, and more."""
+"""The commands that measure the program itself, `bench` and its subcommands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from arl_tui.acceptance_tables import (
     rule_heading,
     rule_line,
 )
+from arl_tui.commands.bench_clocks import clocks
 from arl_tui.commands.bench_policies import policies
 from arl_tui.commands.bench_selfeval import selfeval
 from arl_tui.commands.reading import AsJson
@@ -28,6 +29,7 @@ bench = typer.Typer(name="bench", help="Measure the program itself.")
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    bench.command()(clocks)
     bench.command()(policies)
     bench.command()(selfeval)
     app.add_typer(bench)

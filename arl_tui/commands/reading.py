@@ -67,6 +67,7 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
                 "created_at": now.study.created_at,
                 "epoch": None if now.epoch is None else asdict(now.epoch),
                 "engine_pid": now.engine_pid,
+                "contention": now.contention,
                 "oracle": oracle,
             }
         )

@@ -200,6 +200,8 @@ def attempt(
                 "score_seconds": result.score_seconds,
                 "steps": result.steps,
                 "peak_memory_mb": result.peak_memory_mb,
+                "contention": result.contention,
+                "other_load": result.other_load,
             }
         )
     elif result.val_bpb is not None:

@@ -107,8 +107,9 @@ class Dashboard(Screen[object]):
             self.query_one(PaneStrip).follow(now)
         if changed & {"engine", "experiments", "live", "reviews", "panels"}:
             self.query_one(RunPanel).show(now)
-        if changed & {"devices", "panels"}:
-            self.query_one(Devices).show(now.samples, now.panels.get("slots"))
+        if changed & {"devices", "panels", "engine"}:
+            slots, busy = now.panels.get("slots"), now.status.contention
+            self.query_one(Devices).show(now.samples, slots, busy or "")
         if "panels" in changed:
             self.query_one(PolicyPanel).show(now.panels.get("policy"))
             self.query_one(OraclePanel).show(now.panels.get("oracle"))

@@ -35,9 +35,16 @@ class Devices(Panel):
         super().__init__(title, id)
         self._samples: Mapping[str, Sequence[DeviceSample]] = {}
         self._slots: Sequence[Json] = ()
+        self._contention = ""
 
-    def show(self, samples: Mapping[str, Sequence[DeviceSample]], slots: Json) -> None:
-        """Show samples by device, oldest first, and the panel `slots` if there is one."""
+    def show(
+        self, samples: Mapping[str, Sequence[DeviceSample]], slots: Json, contention: str = ""
+    ) -> None:
+        """Show samples by device, oldest first, and the panel `slots` if there is one.
+
+        `contention` is a sentence about trials that share the processors, while they do.
+        """
+        self._contention = contention
         self._samples = samples
         self._slots = slots.get("slots", ()) if isinstance(slots, dict) else ()
         self.write()
@@ -55,6 +62,8 @@ class Devices(Panel):
                 if str(one.get("device")) == name
                 for line in duty_lines(one, width)
             ]
+        if self._contention:
+            lines.append(Text(printable(self._contention), style="yellow"))
         return lines or [note("No device has been looked at yet.")]
 
 

@@ -56,7 +56,8 @@ def headline(now: Snapshot, width: int) -> Text:
             part if number < len(optional) - spared else None
             for number, part in enumerate(optional)
         ]
-        parts = [name, _state(now), _review(now), *_numbers(now, gain), count, runs]
+        parts = [name, _state(now), _review(now), _contention(now)]
+        parts += [*_numbers(now, gain), count, runs]
         line = Text("  ").join([part for part in parts if part is not None])
         line.no_wrap, line.overflow = True, "ellipsis"
         if line.cell_len <= width:
@@ -73,6 +74,11 @@ def _review(now: Snapshot) -> Text | None:
     if now.reviews:
         return Text(f"{len(now.reviews)} to review: r", style="bold yellow")
     return Text("supervised") if now.status.study.supervised else None
+
+
+def _contention(now: Snapshot) -> Text | None:
+    busy = now.status.contention is not None and now.status.engine_pid is not None
+    return Text("busy machine", style="bold yellow") if busy else None
 
 
 def _numbers(now: Snapshot, gain: Text | None) -> Sequence[Text]:

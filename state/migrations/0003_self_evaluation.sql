@@ -19,6 +19,8 @@ CREATE TABLE evaluations (
 ALTER TABLE experiments ADD COLUMN timing TEXT CHECK (timing IS NULL OR json_valid(timing));
 -- The share of the time in which it could have run that it waited for a processor, 0 to 1.
 ALTER TABLE experiments ADD COLUMN contention REAL;
+-- The share of the machine's processors that other programs used meanwhile, 0 to 1.
+ALTER TABLE experiments ADD COLUMN other_load REAL;
 
 -- What the study has used so far, over all its engines: by name, in the unit that the name gives.
 CREATE TABLE meters (

@@ -49,6 +49,20 @@ def printed_json(capsys: Captured, *arguments: str) -> Any:
     return json.loads(printed.out)
 
 
+def test_contention_is_shown(study: Path, capsys: Captured) -> None:
+    assert printed_json(capsys, "status")["contention"] is None
+    told = """'{"contended": true, "sentence": "The machine is busy: very"}'"""
+    change(study, f"INSERT INTO events (at, type, data) VALUES ('', 'contention', {told})")
+    assert printed_json(capsys, "status")["contention"] == "The machine is busy: very"
+    assert run(["status"]) == run(["show", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = [line.split(maxsplit=1)[1] for line in lines if line.startswith("contention")]
+    waited = "waited for a processor 2.0 % of its time; others used 3 % of the processors"
+    assert found == ["as last said: The machine is busy: very", waited]
+    shown = printed_json(capsys, "show", "2")
+    assert (shown["contention"], shown["other_load"]) == (0.02, 0.03)
+
+
 def test_status(study: Path, capsys: Captured) -> None:
     with EngineLock(study / "engine.lock"):
         now = printed_json(capsys, "status")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -127,25 +128,44 @@ async def test_a_baseline_that_is_the_new_incumbent_is_what_is_edited(
     assert candidates(folder, 2)[0].parent_sha == baseline.source_sha
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "before-start:1",
-        "recorded:1",
-        "recorded:6",
-        "asked:1",
-        "enqueued:1",
-        "recorded:7",
-        "told:1",
-        "state-written:1",
-        "state-saved:2",
-    ],
+FAULTS = (
+    "before-start:1",
+    "recorded:1",
+    "recorded:6",
+    "asked:1",
+    "enqueued:1",
+    "recorded:7",
+    "told:1",
+    "state-written:1",
+    "state-saved:2",
 )
+
+
+@pytest.fixture(scope="module")
+def killed_at(
+    first_epoch: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, list[Any]]]:
+    """For each fault a study that was killed there and continued, and what it came to.
+
+    Two at a time: each is a process on one core.
+    """
+    scratch = tmp_path_factory.mktemp("killed")
+
+    def kill(fault: str) -> tuple[Path, list[Any]]:
+        folder = Path(shutil.copytree(first_epoch, scratch / fault.replace(":", "-")))
+        engine(folder, BOTH, 7, "rebaseline", fault=fault)
+        return folder, engine(folder, BOTH, 7)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(FAULTS, pool.map(kill, FAULTS), strict=True))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_killed_in_the_new_epoch_it_goes_on_exactly(
-    fault: str, folder: Path, uninterrupted: list[Any]
+    fault: str, killed_at: dict[str, tuple[Path, list[Any]]], uninterrupted: list[Any]
 ) -> None:
-    engine(folder, BOTH, 7, "rebaseline", fault=fault)
-    assert engine(folder, BOTH, 7) == uninterrupted
+    folder, rows = killed_at[fault]
+    assert rows == uninterrupted
     async with Store.open(StudyFolder(folder)) as store:
         restored, alone = await replayed(store)
     assert restored == alone

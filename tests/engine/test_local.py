@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+
+from engine.executor import TrialResult
 
 if TYPE_CHECKING:
     from conftest import Trials
@@ -55,15 +58,30 @@ def training(body: str) -> str:
     )
 
 
+async def two_at_a_time(*trials: Coroutine[Any, Any, TrialResult]) -> list[TrialResult]:
+    """The results of trials, in their order; most of a small one is imports on one core."""
+    at_once = anyio.CapacityLimiter(2)
+    found: dict[int, TrialResult] = {}
+
+    async def run(number: int, trial: Coroutine[Any, Any, TrialResult]) -> None:
+        async with at_once:
+            found[number] = await trial
+
+    async with anyio.create_task_group() as tasks:
+        for number, trial in enumerate(trials):
+            tasks.start_soon(run, number, trial)
+    return [found[number] for number in range(len(trials))]
+
+
 async def test_a_good_candidate_scores_the_same_twice_with_sandbox_and_without(
     trials: Trials, tiny_candidate: str
 ) -> None:
     phases: list[str] = []
-    results = [
-        await trials.run(tiny_candidate, budget=50, on_phase=phases.append),
-        await trials.run(tiny_candidate, budget=50, sandbox="off", sealed=True),
-        await trials.run(tiny_candidate, budget=50, sandbox="locks"),
-    ]
+    results = await two_at_a_time(
+        trials.run(tiny_candidate, budget=50, on_phase=phases.append),
+        trials.run(tiny_candidate, budget=50, sandbox="off", sealed=True),
+        trials.run(tiny_candidate, budget=50, sandbox="locks"),
+    )
     assert [result.status for result in results] == ["scored"] * 3, results
     assert phases == ["starting", "training", "scoring"]
     first = results[0]
@@ -88,16 +106,11 @@ FAILS_IN_TRAINING = {
         training("y = 1\nraise ValueError('no\\nsuch thing')\n"),
         ("crash", r"ValueError: no such thing \(line 21\)"),
     ),
-    "exit": (training("sys.exit(0)\n"), ("crash", r"SystemExit: 0 \(line 20\)")),
     "os._exit": (
         training("next(iter(run.batches(4)))\nos._exit(0)\n"),
         ("crash", "it ended without handing in weights"),
     ),
     "no batch": (training("pass\n"), ("crash", r"train\(\) returned without taking a batch")),
-    "no model": (
-        changed(MODEL, ("return Model(vocab_size)", "return 'a model'")),
-        ("invalid", r"build_model must return a torch\.nn\.Module, not str"),
-    ),
     "syntax": ("x = (\n", ("crash", r"SyntaxError: .*train\.py, line 1\)")),
 }
 LOGITS = "return self.embedding(idx)"
@@ -133,6 +146,11 @@ FAILS_IN_SCORING = {
 }
 # Other tests cover these too, with parts of the whole.
 FAILS_MORE = {
+    "exit": (training("sys.exit(0)\n"), ("crash", r"SystemExit: 0 \(line 20\)")),
+    "no model": (
+        changed(MODEL, ("return Model(vocab_size)", "return 'a model'")),
+        ("invalid", r"build_model must return a torch\.nn\.Module, not str"),
+    ),
     "segfault": (
         training("import ctypes\nctypes.string_at(0)\n"),
         ("crash", "it exited with code 139|it was killed by SIGSEGV"),
@@ -175,21 +193,10 @@ FAILS_MORE = {
 async def test_a_candidate_that_fails_says_why_in_a_sentence(
     trials: Trials, cases: dict[str, tuple[str, tuple[str, str]]]
 ) -> None:
-    at_once = anyio.CapacityLimiter(2)
-    found: dict[str, tuple[str, str]] = {}
-
-    async def run(name: str) -> None:
-        async with at_once:
-            result = await trials.run(cases[name][0])
-        assert result.val_bpb is None
-        found[name] = (result.status, result.reason)
-
-    async with anyio.create_task_group() as tasks:
-        for name in cases:
-            tasks.start_soon(run, name)
-    for name, (_, (status, reason)) in cases.items():
-        assert found[name][0] == status, (name, found[name])
-        assert re.fullmatch(reason, found[name][1]), (name, found[name])
+    results = await two_at_a_time(*(trials.run(source) for source, _ in cases.values()))
+    for (name, (_, (status, reason))), result in zip(cases.items(), results, strict=True):
+        assert (result.status, result.val_bpb) == (status, None), (name, result)
+        assert re.fullmatch(reason, result.reason), (name, result)
     assert not trials.left()
 
 
@@ -217,22 +224,22 @@ for thing in gc.get_objects():
 
 
 async def test_forged_messages_gain_nothing(trials: Trials) -> None:
-    result = await trials.run(training(FORGERY))
-    assert (result.status, result.val_bpb) == ("crash", None)
     honest = changed(MODEL, ("    for step", textwrap.indent(FORGERY, "    ") + "    for step"))
-    result = await trials.run(honest)
-    assert result.val_bpb != 0.0
+    crashed, forged = await two_at_a_time(trials.run(training(FORGERY)), trials.run(honest))
+    assert (crashed.status, crashed.val_bpb) == ("crash", None)
+    assert forged.val_bpb != 0.0
     assert not trials.left()
 
 
 async def test_junk_on_the_channel_ends_the_trial(trials: Trials) -> None:
     nested = "import gc, socket\nfor s in gc.get_objects():\n    if isinstance(s, socket.socket):\n"
-    for junk, reason in (
+    cases = (
         ("b'[' * 60000 + b'\\n'", "it wrote something that is no message to the harness"),
         ("b'x' * 200000", "it sent a message of more than 64 KiB to the harness"),
-    ):
-        body = nested + f"        s.sendall({junk})\ntime.sleep(60)\n"
-        result = await trials.run(training(body))
+    )
+    bodies = [f"{nested}        s.sendall({junk})\ntime.sleep(60)\n" for junk, _ in cases]
+    results = await two_at_a_time(*(trials.run(training(body)) for body in bodies))
+    for (_, reason), result in zip(cases, results, strict=True):
         assert (result.status, result.reason) == ("crash", reason)
     assert not trials.left()
 

@@ -183,7 +183,7 @@ CASES = {
     ),
     "forks without end": Case(
         """
-        for _ in range(10):
+        for _ in range(8):
             os.fork()
         time.sleep(3600)
         """,
@@ -226,29 +226,31 @@ CASES = {
         {"memory": 1 << 30},
     ),
 }
-# tests/env/test_supervisor.py tries most of them too, on a smaller scale and faster.
-ALWAYS = {
+# tests/env/test_supervisor_endings.py tries most of them too, on a smaller scale and faster.
+# These run two at a time: they wait, or burn one core.
+TOGETHER = (
     ("ignores signals", "off"),
     ("says early that it has trained", "auto"),
     ("sleeps on the cpu clock", "auto"),
     ("sleeps before the start", "auto"),
     ("leaves a daemon", "auto"),
     ("leaves a daemon", "off"),
-    ("forks without end", "off"),
-    ("eats memory", "auto"),
-}
+)
+ALONE = (("eats memory", "auto"),)
 
 
 def every_case() -> list[Any]:
     pairs = [(name, sandbox) for name in CASES for sandbox in ("auto", "off")]
     soak = pytest.mark.soak
-    return [pytest.param(*pair, marks=[] if pair in ALWAYS else [soak]) for pair in pairs]
+    return [
+        pytest.param(*pair, marks=[] if pair in ALONE else [soak])
+        for pair in pairs
+        if pair not in TOGETHER
+    ]
 
 
-@pytest.mark.parametrize(("name", "sandbox"), every_case())
-async def test_it_is_gone_soon_after_its_deadline(
-    trials: Trials, name: str, sandbox: str, record_property: Callable[[str, object], None]
-) -> None:
+async def ends(trials: Trials, name: str, sandbox: str) -> float:
+    """Run a case, which must end as it says; the seconds from its deadline until it is gone."""
     case = CASES[name]
     began: dict[str, float] = {}
     result = await trials.run(
@@ -258,13 +260,37 @@ async def test_it_is_gone_soon_after_its_deadline(
         **case.limits,
     )
     seconds = time.monotonic() - began["starting" if case.sleeps_in_build else "training"]
-    record_property("seconds", round(seconds, 2))
     print(f"{name} [{sandbox}]: gone {seconds - case.seconds:.2f} s after its deadline")
+    assert (result.status, result.val_bpb) == (case.status, None), (name, result)
+    assert re.fullmatch(case.reason, result.reason), (name, result.reason)
+    assert len(result.log) < 1 << 18, name
+    return seconds - case.seconds
+
+
+@pytest.mark.parametrize(("name", "sandbox"), every_case())
+async def test_it_is_gone_soon_after_its_deadline(
+    trials: Trials, name: str, sandbox: str, record_property: Callable[[str, object], None]
+) -> None:
+    late = await ends(trials, name, sandbox)
+    record_property("seconds", round(late + CASES[name].seconds, 2))
     assert not trials.left()
-    assert (result.status, result.val_bpb) == (case.status, None)
-    assert re.fullmatch(case.reason, result.reason), result.reason
-    assert seconds < case.seconds + GONE_SECONDS
-    assert len(result.log) < 1 << 18
+    assert late < GONE_SECONDS
+    assert not list(trials.scratch.iterdir())
+
+
+async def test_two_at_a_time_they_are_gone_soon_after_their_deadlines(trials: Trials) -> None:
+    at_once = anyio.CapacityLimiter(2)
+    late: dict[str, float] = {}
+
+    async def run(name: str, sandbox: str) -> None:
+        async with at_once:
+            late[f"{name}, {sandbox}"] = await ends(trials, name, sandbox)
+
+    async with anyio.create_task_group() as tasks:
+        for name, sandbox in TOGETHER:
+            tasks.start_soon(run, name, sandbox)
+    assert not trials.left()
+    assert max(late.values()) < GONE_SECONDS, late
     assert not list(trials.scratch.iterdir())
 
 
@@ -301,8 +327,15 @@ STUBBORN = Case(
 )
 
 
-@pytest.mark.parametrize("sandbox", ["auto", "off"])
-@pytest.mark.parametrize("phase", ["training", pytest.param("starting", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("phase", "sandbox"),
+    [
+        ("training", "auto"),
+        pytest.param("training", "off", marks=pytest.mark.soak),
+        pytest.param("starting", "auto", marks=pytest.mark.soak),
+        pytest.param("starting", "off", marks=pytest.mark.soak),
+    ],
+)
 async def test_a_killed_engine_leaves_nothing(trials: Trials, sandbox: str, phase: str) -> None:
     arguments = [
         str(trials.environment.path),

@@ -139,7 +139,7 @@ def test_the_limit_holds_and_an_extended_study_decides_alike(
     tmp_path: Path, whole: tuple[Path, Any, str]
 ) -> None:
     folder = tmp_path / "study"
-    for limit in (6, 7, 15, LIMIT):
+    for limit in (6, 7, 15):
         assert len(engine(folder, limit)[0]) == limit
     assert engine(folder)[0] == whole[1]
 

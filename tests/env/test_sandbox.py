@@ -82,6 +82,7 @@ def test_the_environment_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["LANG"] == "de_DE.UTF-8"
     assert (found["OMP_NUM_THREADS"], found["HOME"], found["TMPDIR"]) == ("3", *["/scratch"] * 2)
     assert found["CUDA_VISIBLE_DEVICES"] == ""
+    assert found["OMP_WAIT_POLICY"] == "passive"  # or waiting threads would spend the `cpu` clock
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ def test_a_whole_trial(supervise: Callable[..., Any], tmp_path: Path) -> None:
     assert last["wall_seconds"] >= 0.7
     assert 0.35 <= last["clock_seconds"] <= last["wall_seconds"] - 0.2
     assert last["peak_memory_mb"] > 1
+    assert 0 <= last["contention"] <= 1
+    assert 0 <= last["other_load"] <= 1
 
 
 def test_a_command_that_reads_nothing_cannot_hold_the_supervisor(
@@ -92,7 +94,7 @@ def test_only_what_it_may_say_is_passed_on_and_only_once(supervise: Callable[...
         say(type="failed", status="crash", reason="no")
     channel.sendall(b'{"type": "saved"')
     """
-    said, last = supervise(body).finish()
+    said, last = supervise(body, limit=30).finish()
     assert [body["type"] for body in said] == ["ready", "trained", "saved", "failed"]
     assert last["kind"] == "exited"
 
@@ -109,6 +111,7 @@ def test_a_scoring_has_a_limit_and_no_clock(supervise: Callable[..., Any]) -> No
     said, last = supervise(body, clock=None, startup_seconds=0.5).finish()
     assert said == [{"type": "scored", "val_bpb": 1.0}]
     assert (last["kind"], last["reason"]) == ("timeout", "it took longer than 0.5 s")
+    assert (last["contention"], last["other_load"]) == (None, None)
 
 
 def test_a_gigabyte_of_output_is_drained_and_not_held(supervise: Callable[..., Any]) -> None:

@@ -143,26 +143,25 @@ async def test_s_switches_supervision(folder: StudyFolder) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("keys", "asked"),
-    [
-        (("S", "n"), [("stop", False)]),
-        (("S", "a"), [("stop", True)]),
-        (("S", "down", "enter"), [("stop", True)]),
-        (("S", "escape"), []),
-        (("S", "enter"), []),
-    ],
+    ("keys", "after_current"), [(("n",), False), (("a",), True), (("down", "enter"), True)]
 )
 async def test_stop_asks_first(
-    folder: StudyFolder, keys: tuple[str, ...], asked: list[tuple[str, bool]]
+    folder: StudyFolder, keys: tuple[str, ...], after_current: bool
 ) -> None:
     engine = Engine(folder)
     async with watching(engine) as pilot:
-        await pilot.press("r", "S")
-        assert isinstance(pilot.app.screen, StopDialog)
-        await pilot.press(*keys[1:])
+        await pilot.press("r")
+        for answer in ("escape", "enter"):
+            await pilot.press("S")
+            assert isinstance(pilot.app.screen, StopDialog)
+            await pilot.press(answer)
+            await settle(pilot)
+            assert "◐ stopping" not in state_line(pilot)
+            assert engine.asked == []
+        await pilot.press("S", *keys)
         await settle(pilot)
-        assert ("◐ stopping" in state_line(pilot)) == bool(asked)
-    assert engine.asked == asked
+        assert "◐ stopping" in state_line(pilot)
+    assert engine.asked == [("stop", after_current)]
 
 
 @pytest.mark.anyio
@@ -229,18 +228,20 @@ async def test_help_lists_the_keys_of_the_screen_and_of_the_app(folder: StudyFol
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("typed", ["12", "#12", "open 12"])
 async def test_the_palette_opens_an_experiment_by_its_number(
-    folder: StudyFolder, typed: str, monkeypatch: pytest.MonkeyPatch
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[int] = []
     async with watching(Engine(folder)) as pilot:
         monkeypatch.setattr(pilot.app, "open_experiment", opened.append)
-        await pilot.press("ctrl+p", *typed.replace("open", ""))
-        with anyio.fail_after(5):
-            while not opened:
-                await pilot.press("enter")
-    assert opened == [12]
+        for number, typed in ((12, "12"), (7, "#7"), (3, " 3")):
+            await pilot.press("ctrl+p", *typed)
+            with anyio.fail_after(5):
+                while not opened:
+                    await pilot.press("enter")
+            await settle(pilot)
+            assert opened == [number]
+            opened.clear()
 
 
 @pytest.mark.anyio

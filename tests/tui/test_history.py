@@ -232,7 +232,9 @@ class TestTheDetail:
             lines = ["".join(p.text for p in line.pieces) for line in screen.detail.page.lines]  # type: ignore[attr-defined]
             assert "\\x1b[31mwarning\\x1b[0m: lr_scale is 0.0 at the end" in lines
 
-    async def test_y_copies_what_is_shown(self, study: StudyFolder) -> None:
+    async def test_y_copies_what_is_shown_or_says_that_there_is_nothing(
+        self, study: StudyFolder
+    ) -> None:
         async with shown(study) as (pilot, screen):
             edited = next(b.id for b in screen.table.rows if b.kind == "candidate" and b.summary)
             screen.open_experiment(edited)
@@ -244,12 +246,9 @@ class TestTheDetail:
             await press(pilot, "right_square_bracket", "right_square_bracket", "y")
             assert pilot.app.clipboard == screen.detail.detail.source
             assert f"Copied the source of #{edited}: " in notices(pilot)[-1]
-
-    async def test_y_says_when_there_is_nothing_to_copy(self, study: StudyFolder) -> None:
-        async with shown(study) as (pilot, screen):
-            screen.open_experiment(0)
+            screen.open_experiment(0)  # which edits nothing
             await settle(pilot)
-            await press(pilot, "y")
+            await press(pilot, "left_square_bracket", "left_square_bracket", "y")
             assert notices(pilot)[-1] == "There is no diff of #0 to copy."
 
 
@@ -280,23 +279,18 @@ class TestWriting:
             await press(pilot, "enter")
             assert file.read_text() != "mine"
 
-    @pytest.mark.parametrize(
-        ("name", "part"),
-        [
-            (" ", "Give the name of a file."),
-            ("no/such/folder.py", "make it first"),
-            (".", "is not a file"),
-            ("~nobody-at-all/x.py", "home"),
-        ],
-    )
-    async def test_what_cannot_be_written_is_said(
-        self, study: StudyFolder, name: str, part: str
-    ) -> None:
+    async def test_what_cannot_be_written_is_said(self, study: StudyFolder) -> None:
         async with shown(study) as (pilot, screen):
             await press(pilot, "o")
-            await write(pilot, name)
-            assert part in complaint(screen)
-            assert screen.query_one(Prompt).display
+            for name, part in (
+                (" ", "Give the name of a file."),
+                ("no/such/folder.py", "make it first"),
+                (".", "is not a file"),
+                ("~nobody-at-all/x.py", "home"),
+            ):
+                await write(pilot, name)
+                assert part in complaint(screen)
+                assert screen.query_one(Prompt).display
 
 
 class TestComparing:

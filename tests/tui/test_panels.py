@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from rich.text import Text
 
+from arl_tui.detail import head_lines
+from arl_tui.feed import Feed
 from arl_tui.timing_words import WORDS, timing_line
 from arl_tui.widgets.bars import bar, sparkline
 from arl_tui.widgets.devices import device_lines, duty_lines
 from arl_tui.widgets.flow import flow
+from arl_tui.widgets.headline import headline
 from arl_tui.widgets.loss_curve import loss_window
 from arl_tui.widgets.oracle_panel import OraclePanel
 from arl_tui.widgets.policy_panel import PolicyPanel
 from arl_tui.widgets.score_pane import picked_lines
 from engine.duty import Activity
 from engine.timing import Part
+from state.folder import StudyFolder
 from state.present import DeviceSample
+from state.records import CONTENTION
 from state.watch import Brief
 
 
@@ -124,3 +132,43 @@ def test_where_the_time_went_is_said_in_the_order_of_an_experiments_life() -> No
 def test_every_part_of_an_experiment_has_words() -> None:
     of_slots = set(get_args(Activity)) - {"starting", "scoring"}
     assert set(get_args(Part)) | of_slots <= set(WORDS)
+
+
+def test_a_busy_machine_is_seen_while_it_lasts(study_folder: Callable[..., StudyFolder]) -> None:
+    folder = study_folder(10)
+    feed = Feed(folder)
+
+    def top() -> str:
+        seen = feed.look()
+        assert seen is not None
+        assert "engine" in seen[1]
+        assert (seen[0].status.contention is None) == ("busy machine" not in plain_top(seen[0]))
+        return plain_top(seen[0])
+
+    def plain_top(now: object) -> str:
+        return headline(now, 120).plain  # type: ignore[arg-type]
+
+    def say(contended: bool) -> None:
+        db = sqlite3.connect(folder.database)
+        data = json.dumps({"contended": contended, "sentence": "The machine is busy: very"})
+        db.execute(
+            "INSERT INTO events (at, type, experiment_id, data) VALUES ('', ?, 8, ?)",
+            (CONTENTION, data),
+        )
+        db.commit()
+        db.close()
+
+    try:
+        assert "busy machine" not in top()
+        say(True)
+        assert "busy machine" in top()
+        experiment = feed.watcher.experiment(8)
+        assert "others" not in head_lines(experiment)[0].plain
+        loaded = replace(experiment, device="cpu", contention=0.02, other_load=0.5)
+        assert head_lines(loaded)[0].plain.endswith(
+            "  waited for a processor 2.0 % of its time; others used 50 % of the processors"
+        )
+        say(False)
+        assert "busy machine" not in top()
+    finally:
+        feed.close()

@@ -78,6 +78,7 @@ async def build(folder: StudyFolder) -> None:
             seconds=20.0,
             timing=timing,
             contention=0.02,
+            other_load=0.03,
         )
         look = Look(progress=0.5, level=4.6, tail=4.2, forecast=2.5, spread=0.05, threshold=2.45)
         await store.finish(
