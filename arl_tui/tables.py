@@ -13,6 +13,7 @@ from rich.text import Text
 
 from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.output import one_line, printable
+from arl_tui.timing_words import timing_line
 from state.read import StudyStatus
 from state.records import STATUSES, Evaluation, Experiment, Json, Status
 from state.watch import Brief
@@ -144,6 +145,7 @@ def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = No
         ("sealed", "" if e.sealed_bpb is None else f"{e.sealed_bpb:.4f} on the second shard"),
         ("delta", "" if e.delta is None else f"{e.delta:+.4f} (negative is better)"),
         ("time", seconds if e.seconds is not None or e.wall_seconds is not None else ""),
+        ("spent on", timing_line(e.timing) if e.timing else ""),
         ("steps", _number(e.steps, "d") if e.steps is not None else ""),
         ("memory", f"{e.peak_memory_mb:.0f} MB at its peak" if e.peak_memory_mb else ""),
         ("contention", contention(e)),

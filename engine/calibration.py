@@ -13,10 +13,10 @@ lies above that line, in spreads around it.
 
 Looks are correlated, so a bound on each does not bound them all. What is calibrated is the
 *largest* excess over all looks of a curve, each curve taken against its own end: with the conformal
-quantile of it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for left-out
-residuals: Barber et al., Annals of Statistics 49, 2021), at most a share `level` of exchangeable
-curves that end at the threshold is ever beyond it, and of those that end below it still fewer. Each
-source counts once.
+quantile of it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; for
+left-out residuals: Barber et al., Annals of Statistics 49, 2021), at most a share `level` of
+exchangeable curves that end at the threshold is ever beyond it, and of those that end below it
+still fewer. Each source counts once.
 """
 
 from __future__ import annotations

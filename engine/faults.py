@@ -19,7 +19,7 @@ POINTS = (
     "vetoed",  # a person's veto is committed; the policy has not been told
     "before-start",
     "started",  # its status is running
-    "spawned",  # its supervisor has the order
+    "spawned",  # its supervisor has its candidate, or the order to score it
     "training",  # its clock runs
     "reported",  # it has reported a loss
     "trained",  # it has reached its deadline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from datetime import datetime
 
 from engine.conditions import budget_for
 from engine.convergence import needed
@@ -37,13 +38,28 @@ def plan(settings: Settings, done: Sequence[Brief]) -> list[tuple[str, str]]:
 
 
 def _expected(seconds: float, clock: str, done: Sequence[Brief]) -> str:
-    measured = [duration for brief in done[-50:] if (duration := brief.duration) and brief.val_bpb]
+    measured = _held_their_slots(done[-50:])
     if measured:
         return f"about {_long(statistics.median(measured))} per experiment, as so far"
     if clock == "steps":
         return "unknown until the baseline has run"
     total = seconds + _AROUND[clock]
     return f"about {_long(total)} per experiment with start-up and scoring, on an idle machine"
+
+
+def _held_their_slots(done: Sequence[Brief]) -> list[float]:
+    """For how long each experiment that scored kept others from its slot, in seconds."""
+    following: dict[int | None, str] = {}  # the start of what the slot did next
+    held = []
+    for brief in reversed(done):
+        if brief.started_at is None or brief.ended_at is None:
+            continue
+        start = datetime.fromisoformat(brief.started_at)
+        end = min(brief.ended_at, following.get(brief.slot, brief.ended_at))
+        if brief.val_bpb is not None:
+            held.append((datetime.fromisoformat(end) - start).total_seconds())
+        following[brief.slot] = brief.started_at
+    return held
 
 
 def _until(limits: Limits) -> str:

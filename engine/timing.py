@@ -32,7 +32,7 @@ Part: TypeAlias = Literal[
     "scorer",
     "score",
 ]
-TRAINS: tuple[Part, ...] = ("first_batch", "training")  # the parts in which a device trains
+BESIDE: tuple[Part, ...] = ("score",)  # while its slot goes on, unless the clock is `steps`
 
 
 class Split:

@@ -80,8 +80,6 @@ class Supervisor:
             if watch.phase == "held":
                 pause.pause()  # again and again: one that was being started may have slipped out
             self._forward_report()
-        if watch.verdict is None:
-            self._read_last_words()
         self._end()
 
     def _start(self) -> None:
@@ -127,13 +125,13 @@ class Supervisor:
 
     def _end(self) -> None:
         """Kill what is left, take the last words, and report."""
+        if self._watch.verdict is None:
+            self._drain(self._read_channel)  # it may have trained, and ended by itself at once
         for ended in processes.end_all():
             self._note(ended)
         self._ended = True
         for read in (self._read_output, self._read_channel):
-            for _ in range(1024):  # every writer is dead, so the pipes hold little
-                if not read():
-                    break
+            self._drain(read)  # every writer is dead, so the pipes hold little
         self._forward_report(at_once=True)
         kind, reason = self._watch.verdict or ("exited", self._exit_reason())
         self._say(
@@ -148,11 +146,11 @@ class Supervisor:
             }
         )
 
-    def _read_last_words(self) -> None:
-        """It ended by itself: what it said before that counts as if it had been read in time."""
-        for _ in range(64):  # what it started may go on to write
-            if not self._read_channel():
-                break
+    @staticmethod
+    def _drain(read: Callable[[], bool]) -> None:
+        for _ in range(1024):
+            if not read():
+                return
 
     def _exit_reason(self) -> str:
         status = self._wait_status
@@ -266,7 +264,7 @@ class Supervisor:
             self._forward(body)
 
     def _take_report(self, body: dict[str, Any]) -> None:
-        """Pass on the newest now and then; by the clock `steps`, ones that time has no part in."""
+        """Pass on the newest now and then; by the clock `steps`, whatever the time."""
         clock = self._order["clock"]
         if clock is None or clock["kind"] != "steps":
             self._report = body

@@ -58,6 +58,7 @@ class Watch:
     def begin(self) -> None:
         """It gets its task: its start-up counts from here, and not what it did before."""
         self._began = self._phase_began = time.monotonic()
+        self._next_look = 0.0
         self.phase = "startup"
 
     def loaded(self) -> None:
@@ -115,7 +116,8 @@ class Watch:
             self._look_at_clock(now - self._phase_began)
         done = time.monotonic()
         pause = _LOOK_SHARE * (done - now)
-        self._next_look = done + min(max(LOOK_SECONDS, pause), _LONGEST_PAUSE)
+        least = _LONGEST_PAUSE if self.phase == "waiting" else LOOK_SECONDS
+        self._next_look = done + min(max(least, pause), _LONGEST_PAUSE)
 
     def times(self) -> dict[str, float | None]:
         """What was measured, in seconds and MiB; contention as shares, None where not known."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from state.lock import engine_alive
@@ -47,14 +46,6 @@ class Brief(NamedTuple):
     started_at: str | None
     ended_at: str | None
     audited: bool = False
-
-    @property
-    def duration(self) -> float | None:
-        """Wall seconds from the start of its last attempt to its end, scoring included."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        end = datetime.fromisoformat(self.ended_at)
-        return (end - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class Watcher(Reader):

@@ -19,6 +19,7 @@ from arl_tui.commands.bench_clocks import clocks
 from arl_tui.commands.bench_policies import policies
 from arl_tui.commands.bench_selfeval import selfeval
 from arl_tui.commands.reading import AsJson
+from arl_tui.duty_table import DUTY_LEGEND, duty_lines
 from arl_tui.exits import CommandError
 from arl_tui.oracle_table import HEADING, LEGEND, line
 from arl_tui.output import emit, emit_json, narrate
@@ -71,6 +72,34 @@ def acceptance(
         for drift in drifts:
             emit(drift_line(drift))
         narrate(DRIFT_LEGEND)
+
+
+@bench.command()
+def duty(
+    experiments: Annotated[int, typer.Option(min=4, max=10_000, help="Of each loop.")] = 12,
+    seconds: Annotated[float, typer.Option(min=0.1, help="CPU seconds, the budget.")] = 10.0,
+    as_json: AsJson = False,
+) -> int:
+    """Train with the engine, and in a plain loop that starts `python train.py` afresh."""
+    from arl_tui.commands.failures import told
+
+    with told():
+        from arl_tui.bench_progress import BenchProgress
+        from engine.duty_bench import DutyStopped, as_dict, measure
+
+        try:
+            with BenchProgress("experiments", 2 * experiments) as progress:
+                engine, plain = measure(experiments, seconds, progress.advance)
+        except DutyStopped as stop:
+            narrate("Stopped: there is nothing to report.")
+            return 128 + stop.number
+    if as_json:
+        head = {"experiments": experiments, "seconds": seconds}
+        emit_json(head | {"engine": as_dict(engine), "plain_loop": as_dict(plain)})
+        return 0
+    emit("\n".join(duty_lines(engine, plain)) + "\n")
+    narrate(DUTY_LEGEND)
+    return 0
 
 
 @bench.command()

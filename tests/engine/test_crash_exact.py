@@ -129,6 +129,20 @@ def test_killed_with_several_slots_it_equals_a_replay_of_its_record(tmp_path: Pa
     check_record(folder)
 
 
+def test_killed_while_one_trial_is_scored_beside_another_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_CLOCK", "cpu")
+    folder = tmp_path / "study"
+    for point in ("scored:5", "told:4"):
+        killed = start(folder, point)
+        killed.communicate(timeout=60)
+        assert killed.returncode == -signal.SIGKILL
+    rows = finish(folder)
+    assert [row[0] for row in rows] == list(range(LIMIT))
+    check_record(folder)
+
+
 def test_killed_amid_aborts_the_same_candidates_are_aborted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,11 +90,12 @@ def history(study: str) -> list[dict[str, object]]:
 
 
 def workers() -> dict[int, str]:
-    """Everything on this machine that works for some engine's trials."""
+    """Everything of this Python on this machine that works for some engine's trials."""
     found = {}
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or ())
-        if any(name in line for name in ("env.supervisor", "env.harness", "env.scorer")):
+        ours = sys.executable in line
+        if ours and any(name in line for name in ("env.supervisor", "env.harness", "env.scorer")):
             found[process.pid] = line
     return found
 

@@ -43,6 +43,7 @@ class Bench:
         self.target.write_text(toy.TARGET)
         self.events: list[EngineEvent] = []
         self.trial: Callable[[TrialRequest], TrialResult] = toy.trial
+        self.make_executor = InProcessExecutor
         self.budget = Budget(5, "steps")
         self.environment = toy.ENVIRONMENT
         self.on_event: Callable[[Engine, EngineEvent], None] = lambda engine, event: None
@@ -73,7 +74,7 @@ class Bench:
 
         async with opened as store:
             await recover(store, announce)
-            executor = InProcessExecutor(lambda request: self.trial(request))
+            executor = self.make_executor(lambda request: self.trial(request))
             self.engine = await prepare_engine(
                 store, settings, conditions, executor, announce, new, rebaseline
             )
@@ -179,6 +180,64 @@ async def replayed_state(bench: Bench) -> dict[str, Any]:
 async def _restored(bench: Bench, store: Store) -> dict[str, Any]:
     researcher = await Researcher.restore(store, "local", 5, {})
     return researcher.state_dict()
+
+
+class SlowScorer(InProcessExecutor):
+    """Nothing is scored before the slot's next trial has begun, unless there is none."""
+
+    async def submit(self, request: TrialRequest, listener: Listener) -> InProcessJob:
+        self.submitted = request.experiment_id
+        return _Late(self, await super().submit(request, listener), request)
+
+
+class _Late(InProcessJob):
+    def __init__(self, scorer: SlowScorer, job: InProcessJob, request: TrialRequest) -> None:
+        self._scorer, self._job, self._id = scorer, job, request.experiment_id
+
+    async def result(self) -> TrialResult:
+        with anyio.move_on_after(0.1):
+            while self._scorer.submitted == self._id:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        return await self._job.result()
+
+    def cancel(self) -> None:
+        self._job.cancel()
+
+
+async def test_a_slot_goes_on_while_its_last_trial_is_scored(bench: Bench) -> None:
+    bench.make_executor = SlowScorer
+    bench.budget = Budget(5, "cpu")
+    assert (await bench.run(14)).state == "finished"
+    rows = bench.rows()
+    assert [row.id for row in rows] == list(range(14))
+    assert all(row.ended for row in rows)
+    live: set[int] = set()
+    most = 0
+    for event in bench.events:
+        if event.type == "started":
+            live.add(event.data["id"])
+        elif event.type == "ended":
+            live.remove(event.data["id"])
+        elif event.type == "proposed":
+            assert len(live) <= 1, "asked before its slot was free"
+        most = max(most, len(live))
+    assert (most, live) == (2, set())
+    assert await saved_state(bench) == await replayed_state(bench)
+
+
+async def test_a_stop_interrupts_what_trains_and_what_is_scored(bench: Bench) -> None:
+    bench.make_executor = SlowScorer
+    bench.budget = Budget(5, "cpu")
+    bench.on_event = lambda engine, event: (
+        engine.stop("stopped by a person")
+        if event.type == "started" and event.data["id"] == 5
+        else None
+    )
+    assert (await bench.run(8)).state == "stopped"
+    assert [row.status for row in bench.rows()[4:6]] == ["interrupted"] * 2
+    bench.on_event = lambda engine, event: None
+    assert (await bench.run(8)).state == "finished"
+    assert all(row.ended for row in bench.rows())
 
 
 @pytest.mark.parametrize("status", ["crash", "timeout", "oom", "invalid"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import anyio
 import anyio.abc
@@ -14,6 +14,7 @@ import pytest
 from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
 from engine.local import LocalExecutor
 from engine.spares import Spare
+from engine.timing import Part
 from env import processes
 from env.sandbox import detect
 from state.records import Process
@@ -109,3 +110,73 @@ async def test_a_spare_that_has_died_or_does_not_fit_costs_no_experiment(
     assert (await executor.look(2)).reason == found(2)
     assert waiting not in executor.supervisors[1:]
     assert other != SLOT
+
+
+async def test_with_the_wall_clock_a_trial_starts_up_but_not_its_clock_beside_a_score(
+    executor: Executor, tiny_candidate: str
+) -> None:
+    order: list[str] = []
+
+    def request(number: int) -> TrialRequest:
+        return TrialRequest(number, 1, tiny_candidate, 7, Budget(0.5, "wall", 60.0), SLOT)
+
+    first = await executor.local.submit(request(1), Listener())
+    assert await first.trained()
+    second = await executor.local.submit(request(2), Listener(on_phase=order.append))
+    one = await first.result()
+    order.append("scored")
+    two = await second.result()
+    assert (one.status, two.status) == ("scored", "scored")
+    assert order == ["starting", "scored", "training", "scoring"]
+    assert set(one.timing) == set(get_args(Part))
+    assert two.timing["held"] > one.timing["held"]
+    assert (
+        two.startup_seconds < two.timing["spawn"] + two.timing["import"] + two.timing["build"] + 1
+    )
+    assert 0.4 < two.seconds < 1.5
+
+
+HUNGRY = """\
+import torch
+class Model(torch.nn.Module):
+    def __init__(self, vocab_size):
+        super().__init__()
+        if {builds}:
+            raise MemoryError
+        self.table = torch.nn.Embedding(vocab_size, vocab_size)
+    def forward(self, idx):
+        if not self.training:
+            raise MemoryError
+        return self.table(idx)
+def build_model(vocab_size, seq_len):
+    return Model(vocab_size)
+def train(model, run):
+    for x, y in run.batches(4): ...
+"""
+
+
+@pytest.mark.parametrize("builds", [True, pytest.param(False, marks=pytest.mark.soak)])
+async def test_what_ran_out_of_memory_beside_another_is_run_once_more_alone(
+    executor: Executor, builds: bool
+) -> None:
+    supervisors: list[Process] = []
+    phases: list[str] = []
+
+    async def on_process(process: Process) -> None:
+        supervisors.append(process)
+
+    request = TrialRequest(1, 1, HUNGRY.format(builds=builds), 7, STEPS, SLOT)
+    job = await executor.local.submit(request, Listener(on_process, phases.append))
+    lane = executor.local._lanes[0]
+    if builds:
+        async with lane.scoring:  # as if the one before were still being scored
+            with anyio.move_on_after(60):
+                while not lane.scoring.statistics().tasks_waiting:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            assert phases == ["starting"]
+    else:
+        await job.trained()
+        lane.trials += 1  # as if the next one had been started
+    assert (await job.result()).status == "oom"
+    assert len(supervisors) == (2 if builds else 3)
+    assert phases.count("starting") == 1 + builds

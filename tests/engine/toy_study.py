@@ -23,6 +23,7 @@ from engine.loop import Engine
 from engine.recovery import recover
 from engine.settings import Settings, Target, validate
 from engine.study import prepare_engine
+from env.clock import ClockKind
 from env.manifest import Environment
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
@@ -48,6 +49,8 @@ def train(model, run):
 
 # With this variable no edit is a gain, and from that experiment on the machine scores lower.
 DRIFT = int(os.environ.get("TOY_DRIFT", "0"))
+# With another clock than `steps` a slot goes on while its last trial is scored.
+CLOCK: ClockKind = "cpu" if os.environ.get("TOY_CLOCK") == "cpu" else "steps"
 # With this one hopeless candidates are soon aborted, but for a third of them.
 ABORTS = bool(os.environ.get("TOY_ABORTS"))
 # With this one a person reviews every candidate: vetoes, amends and approves in turn.
@@ -152,7 +155,7 @@ async def run(
     opened = Store.open(folder) if new is None else Store.create(folder, study)
     conditions = Conditions(
         tuple(Slot(number, "cpu", 1, 1 << 30) for number in range(slots)),
-        Budget(budget, "steps"),
+        Budget(budget, CLOCK),
         ENVIRONMENT,
         Sandbox(None),
     )

@@ -6,12 +6,14 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from rich.text import Text
 
 from arl_tui.detail import head_lines
 from arl_tui.feed import Feed
+from arl_tui.timing_words import WORDS, timing_line
 from arl_tui.widgets.bars import bar, sparkline
 from arl_tui.widgets.devices import device_lines, duty_lines
 from arl_tui.widgets.flow import flow
@@ -20,6 +22,8 @@ from arl_tui.widgets.loss_curve import loss_window
 from arl_tui.widgets.oracle_panel import OraclePanel
 from arl_tui.widgets.policy_panel import PolicyPanel
 from arl_tui.widgets.score_pane import picked_lines
+from engine.duty import Activity
+from engine.timing import Part
 from state.folder import StudyFolder
 from state.present import DeviceSample
 from state.records import CONTENTION
@@ -158,3 +162,13 @@ def test_a_busy_machine_is_seen_while_it_lasts(study_folder: Callable[..., Study
         assert "busy machine" not in top()
     finally:
         feed.close()
+
+
+def test_where_the_time_went_is_said_in_the_order_of_an_experiments_life() -> None:
+    timing = {"score": 2.5, "training": 10.0, "hand_in": 0.001, "proposing": 0.1, "new": 1.0}
+    assert timing_line(timing) == "choosing it 0.10 s, training 10.00 s, scoring 2.50 s, new 1.00 s"
+
+
+def test_every_part_of_an_experiment_has_words() -> None:
+    of_slots = set(get_args(Activity)) - {"starting", "scoring"}
+    assert set(get_args(Part)) | of_slots <= set(WORDS)
