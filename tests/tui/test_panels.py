@@ -124,16 +124,6 @@ def test_a_loss_that_ran_away_does_not_flatten_its_curve() -> None:
     assert 4.0 < high < 5.5
 
 
-def test_where_the_time_went_is_said_in_the_order_of_an_experiments_life() -> None:
-    timing = {"score": 2.5, "training": 10.0, "hand_in": 0.001, "proposing": 0.1, "new": 1.0}
-    assert timing_line(timing) == "choosing it 0.10 s, training 10.00 s, scoring 2.50 s, new 1.00 s"
-
-
-def test_every_part_of_an_experiment_has_words() -> None:
-    of_slots = set(get_args(Activity)) - {"starting", "scoring"}
-    assert set(get_args(Part)) | of_slots <= set(WORDS)
-
-
 def test_a_busy_machine_is_seen_while_it_lasts(study_folder: Callable[..., StudyFolder]) -> None:
     folder = study_folder(10)
     feed = Feed(folder)
@@ -172,3 +162,13 @@ def test_a_busy_machine_is_seen_while_it_lasts(study_folder: Callable[..., Study
         assert "busy machine" not in top()
     finally:
         feed.close()
+
+
+def test_where_the_time_went_is_said_in_the_order_of_an_experiments_life() -> None:
+    timing = {"score": 2.5, "training": 10.0, "hand_in": 0.001, "proposing": 0.1, "new": 1.0}
+    assert timing_line(timing) == "choosing it 0.10 s, training 10.00 s, scoring 2.50 s, new 1.00 s"
+
+
+def test_every_part_of_an_experiment_has_words() -> None:
+    of_slots = set(get_args(Activity)) - {"starting", "scoring"}
+    assert set(get_args(Part)) | of_slots <= set(WORDS)
