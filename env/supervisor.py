@@ -23,18 +23,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from env import confine, pause, processes
 from env.log_tail import LogTail
 from env.outbox import Outbox
+from env.reports import Reports
 from env.watch import Watch
 
 LINE_BYTES = 1 << 16  # the longest message that a command may send
-REPORT_SECONDS = 0.1  # the shortest time between two forwarded reports
-ALL_REPORTS = 4096  # by the clock `steps`, so many are forwarded, and then ever fewer
 TICK_SECONDS = 0.1
 _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
@@ -56,9 +54,8 @@ class Supervisor:
         self._heard: set[str] = set()
         self._ended = False
         self._wait_status: int | None = None
-        self._report: dict[str, Any] | None = None  # the newest one, not yet forwarded
-        self._last_report = 0.0
-        self._reports = 0
+        by_steps = order["clock"] is not None and order["clock"]["kind"] == "steps"
+        self._reports = Reports(by_steps, self._pass_on)
         self._incoming = b""
         self._engine_said = more  # of lines that have not been read
         self._outgoing = b""
@@ -79,7 +76,7 @@ class Supervisor:
                 watch.look()
             if watch.phase == "held":
                 pause.pause()  # again and again: one that was being started may have slipped out
-            self._forward_report()
+            self._reports.forward()
         self._end()
 
     def _start(self) -> None:
@@ -132,7 +129,7 @@ class Supervisor:
         self._ended = True
         for read in (self._read_output, self._read_channel):
             self._drain(read)  # every writer is dead, so the pipes hold little
-        self._forward_report(at_once=True)
+        self._reports.forward(at_once=True)
         kind, reason = self._watch.verdict or ("exited", self._exit_reason())
         self._say(
             {
@@ -258,20 +255,10 @@ class Supervisor:
             self._watch.trained()
             self._forward(body)
         elif kind == "report":
-            self._take_report(body)
+            self._reports.take(body)
         elif isinstance(kind, str) and kind in self._order["accepts"] and kind not in self._heard:
             self._heard.add(kind)
             self._forward(body)
-
-    def _take_report(self, body: dict[str, Any]) -> None:
-        """Pass on the newest now and then; by the clock `steps`, whatever the time."""
-        clock = self._order["clock"]
-        if clock is None or clock["kind"] != "steps":
-            self._report = body
-            return
-        self._reports += 1
-        if self._reports % (1 + self._reports // ALL_REPORTS) == 0:
-            self._say({"type": "message", "body": body})
 
     def _hold(self) -> None:
         """Let no time pass for it, until the engine says go: it could use what is not charged."""
@@ -298,15 +285,11 @@ class Supervisor:
     # -- what it passes on -------------------------------------------------------------------
 
     def _forward(self, body: dict[str, Any]) -> None:
-        self._forward_report(at_once=True)
-        self._say({"type": "message", "body": body})
+        self._reports.forward(at_once=True)
+        self._pass_on(body)
 
-    def _forward_report(self, at_once: bool = False) -> None:
-        """Pass on the newest report, if it is time to: a flood must not be the engine's work."""
-        now = time.monotonic()
-        if self._report and (at_once or now - self._last_report >= REPORT_SECONDS):
-            body, self._report, self._last_report = self._report, None, now
-            self._say({"type": "message", "body": body})
+    def _pass_on(self, body: dict[str, Any]) -> None:
+        self._say({"type": "message", "body": body})
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from engine.duty import DutyClock
 from engine.executor import CurvePoint, Slot
 from engine.publisher import Publisher
 from engine.telemetry import DeviceSampler
+from engine.timing import Split
 from state.errors import StoreFull
 from state.folder import StudyFolder
 from state.lock import EngineLock
@@ -113,6 +114,35 @@ def test_a_slots_time_is_split_by_what_it_did() -> None:
     first, second = duty.report()["slots"]
     assert first["seconds"] == {"waiting": 0, "starting": 2, "training": 15, "scoring": 1}
     assert (first["now"], second["seconds"]) == ("training", {"waiting": 18})
+
+
+def test_what_a_slot_does_between_its_trials_is_counted_from_one_to_the_next() -> None:
+    now = 0.0
+    duty = DutyClock([CPU], lambda: now)
+    for activity in ("proposing", "starting", "training", "scoring", "waiting", "proposing"):
+        duty.switch(0, activity)  # type: ignore[arg-type]
+        now += 2.0
+    assert duty.between(0) == {"waiting": 2, "proposing": 4}
+    now += 1.0
+    assert duty.between(0) == {"proposing": 1}
+    assert duty.report()["slots"][0]["seconds"]["proposing"] == 5
+
+
+def test_the_time_of_an_experiment_is_split_without_a_gap() -> None:
+    now = 0.0
+    split = Split("spawn", lambda: now)
+    for part in ("import", "build", "training", "import", "score"):
+        now += 1.5
+        split.enter(part)  # type: ignore[arg-type]
+    now += 0.25
+    assert split.part == "score"
+    assert split.seconds() == {
+        "spawn": 1.5,
+        "import": 3.0,
+        "build": 1.5,
+        "training": 1.5,
+        "score": 0.25,
+    }
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
 from engine.local import LocalExecutor
-from engine.spares import Spare
+from engine.spares import Spare, Spares
+from engine.supervised import SupervisorError
 from engine.timing import Part
 from env import processes
 from env.sandbox import detect
@@ -110,6 +111,18 @@ async def test_a_spare_that_has_died_or_does_not_fit_costs_no_experiment(
     assert (await executor.look(2)).reason == found(2)
     assert waiting not in executor.supervisors[1:]
     assert other != SLOT
+
+
+async def test_a_spare_that_cannot_be_started_is_none() -> None:
+    async def start(slot: Slot, budget: Budget) -> Spare:
+        raise SupervisorError("no more processes")
+
+    async with anyio.create_task_group() as tasks:
+        spares = Spares(tasks, start)
+        assert await spares.take(SLOT, STEPS) is None
+        spares.prepare(SLOT, STEPS)
+        assert await spares.take(SLOT, STEPS) is None
+        assert await spares.take(SLOT, STEPS) is None
 
 
 async def test_with_the_wall_clock_a_trial_starts_up_but_not_its_clock_beside_a_score(
