@@ -102,7 +102,7 @@ def level_now(runs: Iterable[Audited], promised: float) -> float:
     for run in runs:
         if run.good:
             wrong = run.evaluation.condemned_at is not None
-            weight = 1.0 / (run.evaluation.audit_probability or 1.0)
+            weight = 1.0 / (run.evaluation.audit_probability or 1.0) if wrong else 1.0
             level += _GAIN * weight * (promised - wrong)
             level = min(max(level, _LEVELS[0] * promised), _LEVELS[1] * promised)
     return level

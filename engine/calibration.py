@@ -2,8 +2,8 @@
 
 At each look (a share of the budget, the same for all) the final score is regressed on the fitted
 curve's level and tail, over the curves that have finished: that is the correction for what a power
-law cannot know, such as a warm-down. The regression is robust (Huber, Annals of Statistics 35,
-1964), so that a few runs that went astray do not bend it.
+law cannot know, such as a warm-down. The regression is robust (engine/regression.py), so that a few
+runs that went astray do not bend it.
 
 *Hopeless.* A forecast is no test: runs that end well are the ones that are forecast too high. So
 the question is turned round: if this run were to end exactly at the threshold, would its level be
@@ -38,6 +38,7 @@ BAND = 1.645  # half of it, in spreads: as for a normal distribution
 _LEAST = 12  # curves without which nothing is regressed at a look
 _GOOD_SHARE = 0.5  # of the finished curves, the better ones
 _RIDGE = 0.02  # of the standardised columns
+_FAR = 8.0  # spreads from the middle: a curve on another scale than the others is no farther off
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,11 @@ class Calibration:
             return None
         return Forecast(model.score(seen), model.spread)
 
+    def is_beyond(self, looks: Sequence[Seen], threshold: float) -> bool:
+        """Whether a curve is beyond the bound at any look."""
+        found = (self.excess(look, seen, threshold) for look, seen in enumerate(looks))
+        return any(excess is not None and excess > self.bound for excess in found)
+
     def excess(self, look: int, seen: Seen, threshold: float) -> float | None:
         """What its level lies above that of a run that ends at the threshold, in spreads."""
         gauge = self._gauges[look]
@@ -165,7 +171,7 @@ def _forecasting(finished: Sequence[Finished], weights: Floats, look: int) -> _F
     scores = np.array([finished[n].score for n in there])
     centre = np.median(seen, axis=0)
     scale = np.array([deviation(column, weights[there]) for column in (seen - centre).T])
-    x = np.column_stack([np.ones(len(there)), (seen - centre) / scale])
+    x = np.column_stack([np.ones(len(there)), np.clip((seen - centre) / scale, -_FAR, _FAR)])
     beta, without = regress(x, scores, weights[there], _RIDGE)
     spread = max(quantile(np.abs(without), weights[there], COVERAGE) / BAND, 1e-9)
     return _Forecasting(centre, scale, beta, spread)
@@ -183,9 +189,10 @@ def _gauge(good: Sequence[Finished], weights: Floats, look: int) -> tuple[_Gauge
     levels = np.array([seen[0] for n in there if (seen := good[n].looks[look]) is not None])
     scores = np.array([good[n].score for n in there])
     centre = float(np.median(scores))
-    x = np.column_stack([np.ones(len(there)), scores - centre])
+    scale = deviation(scores - centre, weights[there])
+    x = np.column_stack([np.ones(len(there)), (scores - centre) / scale])
     beta, without = regress(x, levels, weights[there], 0.0)
-    slope = float(beta[1])
+    slope = float(beta[1]) / scale
     if slope < 0:  # a worse score with a lower loss: noise
         slope, without = 0.0, levels - float(beta[0])
     spread = deviation(without, weights[there])

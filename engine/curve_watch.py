@@ -10,6 +10,7 @@ from engine.calibration import Calibration, Forecast, Seen
 from engine.forecast import SmoothedCurve
 from state.records import Evaluation, Look
 
+_LATEST = 0.95  # of the budget: an abort after that saves nothing
 # An experiment that has reported so often, and then is silent for so long, has stalled.
 _STALL_REPORTS = 5
 _STALL_SECONDS = 60.0
@@ -68,7 +69,7 @@ class Watch:
         self._last_report = now
         self._reports += 1
         while self._next < len(self._shares) and progress > self._shares[self._next]:
-            self._take_look()
+            self._take_look(judges=progress < _LATEST)
         self._curve.add(progress, loss)
         if self._may_abort and self.reason is None and self._curve.diverged:
             self.reason = f"diverged: the loss is {loss:.2f} nats at {progress:.0%} of the budget"
@@ -102,10 +103,10 @@ class Watch:
     def finish(self) -> Evaluation | None:
         """Take the looks that sparse reports have left out: it has trained to its end."""
         while self._next < len(self._shares):
-            self._take_look()
+            self._take_look(judges=False)
         return self.evaluation()
 
-    def _take_look(self) -> None:
+    def _take_look(self, *, judges: bool) -> None:
         number, share = self._next, self._shares[self._next]
         self._next += 1
         seen = self._curve.look(share)
@@ -119,13 +120,14 @@ class Watch:
                 look, forecast=forecast.score, spread=forecast.spread, threshold=threshold
             )
             self._forecasts.append(forecast)
-            self._judge(number, share, seen, forecast, threshold)
+            if judges:
+                self._judge(number, share, seen, forecast, threshold)
         self._looks.append(look)
 
     def _judge(
         self, number: int, share: float, seen: Seen, forecast: Forecast, threshold: float | None
     ) -> None:
-        if threshold is None or self._condemned_at is not None or not self._may_abort:
+        if threshold is None or self._condemned_at is not None or self.reason is not None:
             return
         if self._rule(self._forecasts, self._calibration.excess(number, seen, threshold)):
             self._condemned_at = share

@@ -146,8 +146,8 @@ class Job(Protocol):
     async def result(self) -> TrialResult:
         """Wait for the end."""
 
-    def abort(self, reason: str) -> None:
-        """End its training: however that ends now, its result becomes `abort`."""
+    def abort(self, reason: str, status: TrialStatus = "abort") -> None:
+        """End its training: however that ends now, its result has this status."""
 
     def cancel(self) -> None:
         """End it: its result becomes `interrupted`."""

@@ -21,6 +21,7 @@ _BINS = 50  # the curve is averaged in bins of a fiftieth of the budget before i
 _FIRST = 0.02  # the first steps from a random start follow no power law
 _EXPONENTS = (0.02, 3.0)
 _LEAST_BINS = 3
+_MOST = 1e6  # nats: what is reported beyond that is no loss, and must not break the sums
 _DIVERGED = 1.5  # times the first loss: an untrained model already predicts no better than chance
 
 
@@ -47,6 +48,7 @@ class SmoothedCurve:
         """Take in the next point: the spent share of the budget, and a loss in nats."""
         if not (math.isfinite(progress) and math.isfinite(loss)):
             return
+        loss = min(max(loss, -_MOST), _MOST)
         number = min(max(int(progress * _BINS), 0), _BINS - 1)
         self._counts[number] += 1
         self._progress[number] += progress
@@ -67,7 +69,8 @@ class SmoothedCurve:
         if found is None:
             return None
         a, b, c = found
-        return a * share**-b + c, a + c
+        level, tail = a * share**-b + c, a + c
+        return (level, tail) if math.isfinite(level) and math.isfinite(tail) else None
 
     @property
     def diverged(self) -> bool:

@@ -8,7 +8,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
+from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult, TrialStatus
 
 Trial = Callable[[TrialRequest], TrialResult]
 
@@ -21,7 +21,7 @@ class InProcessJob:
         self._request = request
         self._listener = listener
         self._cancelled = False
-        self._aborted = ""
+        self._aborted: tuple[TrialStatus, str] | None = None
 
     async def trained(self) -> bool:
         """At once: all of it happens when its result is awaited."""
@@ -38,17 +38,16 @@ class InProcessJob:
             self._listener.on_report(point)
             if self._aborted:
                 return TrialResult(
-                    "abort",
-                    self._aborted,
+                    *self._aborted,
                     seconds=float(point.step),
                     steps=point.step,
                     curve=tuple(p for p in result.curve if p.step <= point.step),
                 )
         return result
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, status: TrialStatus = "abort") -> None:
         """End it at the loss that it has just reported."""
-        self._aborted = reason
+        self._aborted = status, reason
 
     def cancel(self) -> None:
         """End it, if its result has not been asked for yet."""

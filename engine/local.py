@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.abc
 
-from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult
+from engine.executor import Budget, Listener, Slot, TrialRequest, TrialResult, TrialStatus
 from engine.spares import Spare, Spares
 from engine.trial import Lane, Machine, Trial
 from env.manifest import Environment
@@ -35,10 +35,10 @@ class LocalJob:
         await self._done.wait()
         return self._result
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, status: TrialStatus = "abort") -> None:
         """End its training, in an orderly way: what it used is still told."""
         if self._trial.aborted is None:
-            self._trial.aborted = reason
+            self._trial.aborted = status, reason
             self._tasks.start_soon(self._trial.stop_training)
 
     def cancel(self) -> None:

@@ -46,15 +46,20 @@ class OurPruner:
 
     def __init__(self, settings: Settings, budget: Budget, seed: int) -> None:
         self.audits = 0
+        self._best_source = ""
         self._evaluation = SelfEvaluation(settings, budget, seed)
 
     def run(self, number: int, source: str, curve: Curve, score: float, best: float) -> float:
         """Feed the losses to a watch, as a running trial would."""
-        watch = self._evaluation.watch(number, best, is_candidate=source != "given")
+        watch = self._evaluation.watch(
+            number, best, is_candidate=source != "given", incumbent_sha=self._best_source
+        )
         for progress, loss in curve:
             if watch.report(progress, loss):
                 return self._aborted(watch, source)
         evaluation = watch.finish()
+        if score < best:
+            self._best_source = source
         if evaluation is not None:
             self.audits += evaluation.audited
             self._evaluation.learn(Ended(source, score, evaluation))

@@ -1,7 +1,7 @@
 """Robust linear regression: a few points that went astray do not bend it.
 
 Tukey's biweight, by iteratively re-weighted least squares (Beaton and Tukey, Technometrics 16,
-1974), with a ridge.
+1974), with a ridge; points far out in x count less from the start (Mallows' weights).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 _BIWEIGHT = 6.0  # a point that is so many sigma off has no say
 _ROUNDS = 12
+_NEAR = 3.0  # a point farther out than that, in any column, is held back
 _MAD = 1.4826  # makes a median absolute deviation a standard deviation, for normal errors
 _TINY = 1e-9
 
@@ -20,10 +21,13 @@ _TINY = 1e-9
 def regress(x: Floats, y: Floats, weights: Floats, ridge: float) -> tuple[Floats, Floats]:
     """Coefficients [p] of y [n] on x [n, p], and what each point is off without itself [n].
 
-    The first column of x is the intercept, which no ridge holds back; `ridge` is per point.
+    The first column of x is the intercept, which no ridge holds back; the others are standardised.
+    `ridge` is per point.
     """
     penalty = ridge * float(weights.sum()) * np.eye(x.shape[1])
     penalty[0, 0] = 0.0
+    far = np.abs(x[:, 1:]).max(axis=1)
+    weights = weights * np.minimum(1.0, _NEAR / np.maximum(far, _NEAR)) ** 2
     left = y - quantile(y, weights, 0.5)
     for _ in range(_ROUNDS):
         sigma = max(_MAD * quantile(np.abs(left), weights, 0.5), _TINY)

@@ -97,13 +97,17 @@ class Running:
         for experiment_id in tuple(self._training):
             reason = self._watches[experiment_id].stalled()
             if reason is not None:
-                self._jobs[experiment_id].abort(reason)
+                # No verdict on the candidate's loss: a machine that hangs does the same.
+                self._jobs[experiment_id].abort(reason, "timeout")
 
     async def start(self, experiment: Experiment, slot: Slot) -> Underway:
         """Record that an experiment runs, and start it."""
         await self._evaluation.learnt()
         incumbent = await self._store.incumbent()
-        best = None if incumbent is None else incumbent.score
+        best, incumbent_sha = None, ""
+        if incumbent is not None:
+            best = incumbent.score
+            incumbent_sha = (await self._store.experiment(incumbent.experiment_id)).source_sha
         source = await self._store.source(experiment.source_sha)
         fault_point("before-start")
         attempt = await self._store.start(experiment.id, slot=slot.number, device=slot.device)
@@ -131,7 +135,9 @@ class Running:
 
         def watch() -> Watch:
             is_candidate = experiment.kind == "candidate"
-            return self._evaluation.watch(experiment.id, best, is_candidate=is_candidate)
+            return self._evaluation.watch(
+                experiment.id, best, is_candidate=is_candidate, incumbent_sha=incumbent_sha
+            )
 
         self._watches[experiment.id] = watch()
         listener = self._listener(experiment.id, slot, data, watch)

@@ -7,6 +7,7 @@ running one reports.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class SelfEvaluation:
         self._clock = clock
         self.ended: list[Ended] = list(ended)
         self._calibration: Calibration | None = None
+        self._known = 0  # how many had ended when it was made
 
     @classmethod
     async def open(
@@ -70,14 +72,36 @@ class SelfEvaluation:
         ended = [Ended(e.source_sha, e.val_bpb, evaluations[e.id]) for e in there]
         return cls(settings, budget, seed, ended)
 
+    def _explains(self, calibration: Calibration, source_sha: str, best: float) -> bool:
+        """Whether the incumbent's own runs would be let through.
+
+        They would not after a promotion that changes what the loss is, such as label smoothing:
+        then earlier curves say nothing of later ones.
+        """
+        beyond = [
+            calibration.is_beyond(self._finished(one, one.score).looks, best)
+            for one in self.ended[-CURVES:]
+            if one.source_sha == source_sha and one.score is not None
+        ]
+        return 2 * sum(beyond) <= len(beyond)
+
     async def learnt(self) -> None:
         """Learn from what has ended, off the event loop, before the next watch."""
         await to_thread.run_sync(self._calibrated)
 
-    def watch(self, experiment_id: int, best: float | None, *, is_candidate: bool) -> Watch:
+    def watch(
+        self,
+        experiment_id: int,
+        best: float | None,
+        *,
+        is_candidate: bool,
+        incumbent_sha: str = "",
+    ) -> Watch:
         """A watch for an experiment that starts now; `best` is the incumbent's mean score."""
         calibration, settings = self._calibrated(), self._settings
         learnt = calibration.curves >= settings.evidence
+        if learnt and best is not None and settings.rule == "conformal":
+            learnt = self._explains(calibration, incumbent_sha, best)
 
         def hopeless(forecasts: Sequence[Forecast], excess: float | None) -> bool:
             if best is None or not learnt:
@@ -106,7 +130,6 @@ class SelfEvaluation:
     def learn(self, ended: Ended) -> None:
         """Take in how a watched experiment ended."""
         self.ended.append(ended)
-        self._calibration = None
 
     def report(self) -> dict[str, Any]:
         """What it knows of itself, for people: plain values for JSON."""
@@ -114,7 +137,8 @@ class SelfEvaluation:
         measured = audits.report([Audited(one.evaluation, one.score) for one in self.ended])
         curves = sum(one.score is not None for one in self.ended)
         state = "off" if not settings.enabled else "on"
-        if settings.enabled and curves < settings.evidence:
+        few = self._calibration is not None and math.isinf(self._calibration.bound)
+        if settings.enabled and (curves < settings.evidence or few):
             state = "learning"
         saved = sum(
             1 - (one.evaluation.condemned_at or 0)
@@ -148,6 +172,8 @@ class SelfEvaluation:
             return "Nothing is aborted: self-evaluation is off"
         if state == "learning":
             needed = self._settings.evidence
+            if curves >= needed:
+                return "Too few runs have ended well to promise anything: nothing is aborted yet"
             return f"{curves} of {needed} finished curves are known: nothing is aborted yet"
         aborted = measured.aborted
         if measured.false_aborts is None:
@@ -159,12 +185,14 @@ class SelfEvaluation:
         )
 
     def _calibrated(self) -> Calibration:
-        if self._calibration is None:
-            self._calibration = self._calibrate()
-        return self._calibration
+        """In a thread or not: what ends meanwhile is seen the next time."""
+        runs, calibration = tuple(self.ended), self._calibration
+        if calibration is None or self._known != len(runs):
+            calibration = self._calibrate(runs)
+            self._calibration, self._known = calibration, len(runs)
+        return calibration
 
-    def _calibrate(self) -> Calibration:
-        runs = self.ended
+    def _calibrate(self, runs: Sequence[Ended]) -> Calibration:
         known = [Audited(one.evaluation, one.score) for one in runs]
         level = audits.level_now(known, self._settings.false_aborts)
         finished = [self._finished(one, one.score) for one in runs if one.score is not None]
@@ -176,5 +204,6 @@ class SelfEvaluation:
             number = round(look.progress / self._shares[0]) - 1
             if 0 <= number < len(looks):
                 looks[number] = (look.level, look.tail)
-        weight = 1.0 / (one.evaluation.audit_probability or 1.0)
+        audited = one.evaluation.audited
+        weight = 1.0 / (one.evaluation.audit_probability or 1.0) if audited else 1.0
         return Finished(one.source_sha, score, tuple(looks), weight)

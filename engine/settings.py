@@ -142,9 +142,9 @@ class SelfEvaluation(_Table):
     enabled: bool = True
     rule: Literal["conformal", "sprt"] = "conformal"
     alpha: NotNegative = 0.0  # the threshold lies so many spreads of the forecast above the best
-    false_aborts: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # promised, among good runs
+    false_aborts: Annotated[float, Field(ge=0.01, lt=0.5)] = 0.05  # promised, among good runs
     audit: Annotated[float, Field(gt=0, le=1)] = 0.1  # of the hopeless runs, let run to their end
-    evidence: Annotated[int, Field(ge=20)] = 30  # finished curves before anything is aborted
+    evidence: Annotated[int, Field(ge=20, le=200)] = 30  # finished curves, before any abort
 
 
 class Review(_Table):

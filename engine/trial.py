@@ -32,6 +32,7 @@ from engine.supervised import Supervisor, SupervisorError, supervise
 from engine.timing import Split
 from env.manifest import Environment
 from env.sandbox import Sandbox
+from env.watch import OVER_LIMIT
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Trial:
         self, request: TrialRequest, listener: Listener, machine: Machine, lane: Lane
     ) -> None:
         self.freed = anyio.Event()
-        self.aborted: str | None = None  # why it is not to go on
+        self.aborted: tuple[TrialStatus, str] | None = None  # as what, and why
         self._supervisor: Supervisor | None = None  # while it trains
         self._request = request
         self._listener = listener
@@ -103,8 +104,9 @@ class Trial:
             lane.trials += 1
             beside = lane.scoring.locked()
             trained, folder = await self._train(folders, alone=False)
-            if trained.status == "oom" and beside:
+            if trained.status == "oom" and beside and not trained.reason.startswith(OVER_LIMIT):
                 async with lane.scoring:
+                    self.aborted = None
                     trained, folder = await self._train(folders, alone=True)
             if trained.status != "scored":
                 return trained
@@ -154,7 +156,10 @@ class Trial:
                 if not alone:
                     async with self._lane.scoring:
                         pass  # what was scored beside its start-up has ended
-                await supervisor.send({"type": "go"})
+                try:
+                    await supervisor.send({"type": "go"})
+                except SupervisorError:
+                    pass  # it ended while it was held: its last word says how
 
         try:
             identity = supervisor.identity
@@ -175,6 +180,8 @@ class Trial:
         if isinstance(body, messages.Report):
             if split.part == "first_batch":
                 split.enter("training")
+            if self.aborted is not None:
+                return  # what it did until it was killed has no part in anything
             point = CurvePoint(body.progress, body.step, body.loss)
             self._curve.add(point)
             self._listener.on_report(point)
@@ -208,7 +215,8 @@ class Trial:
             peak = heard.saved.peak_memory_mb
         status, reason = _verdict(end, heard, slot.memory_bytes)
         if self.aborted is not None:
-            status, reason = "abort", self.aborted
+            status, reason = self.aborted
+            steps = points[-1].step if points else 0
         by_steps = self._request.budget.clock == "steps"
         return TrialResult(
             status=status,

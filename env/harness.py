@@ -119,7 +119,14 @@ def failure_of(error: BaseException) -> Failure:
         return error
     text = " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())[:500]
     memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        words in text for words in ("not enough memory", "allocate memory", "bad_alloc")
+        words in text
+        for words in (
+            "not enough memory",
+            "allocate memory",
+            "bad_alloc",
+            "out of memory",
+            "ALLOC_FAILED",
+        )
     )
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == _CANDIDATE]

@@ -22,6 +22,10 @@ class Reports:
 
     def take(self, body: dict[str, Any]) -> None:
         """Hear a report."""
+        plain = _plain(body)
+        if plain is None:
+            return
+        body = plain
         if not self._by_steps:
             self._newest = body
             return
@@ -35,3 +39,13 @@ class Reports:
         if self._newest and (at_once or now - self._last >= REPORT_SECONDS):
             body, self._newest, self._last = self._newest, None, now
             self._say(body)
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any] | None:
+    """What a report says, and nothing else; None where it is none."""
+    step, loss, progress = body.get("step"), body.get("loss"), body.get("progress")
+    if not (isinstance(step, int) and isinstance(loss, float | int)):
+        return None
+    if not isinstance(progress, float | int) or abs(step) >= 1 << 53 or abs(loss) > 1e300:
+        return None
+    return {"type": "report", "step": step, "loss": loss, "progress": progress}

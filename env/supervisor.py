@@ -54,8 +54,8 @@ class Supervisor:
         self._heard: set[str] = set()
         self._ended = False
         self._wait_status: int | None = None
-        by_steps = order["clock"] is not None and order["clock"]["kind"] == "steps"
-        self._reports = Reports(by_steps, self._pass_on)
+        self.by_steps = order["clock"] is not None and order["clock"]["kind"] == "steps"
+        self._reports = Reports(self.by_steps, self._pass_on)
         self._incoming = b""
         self._engine_said = more  # of lines that have not been read
         self._outgoing = b""
@@ -307,7 +307,9 @@ def main() -> None:
 
     outbox = Outbox(1)
     try:
-        Supervisor(json.loads(order), more, outbox.put).run()
+        supervisor = Supervisor(json.loads(order), more, outbox.put)
+        outbox.drops_reports = not supervisor.by_steps
+        supervisor.run()
     except Exception as error:  # whatever went wrong, nothing may be left behind
         processes.end_all()
         reason = f"the command could not be run: {type(error).__name__}: {error}"

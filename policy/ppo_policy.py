@@ -249,6 +249,8 @@ class PPOPolicy(SearchPolicy):
     def _unused(self, outcome: Outcome) -> float:
         """The share of the usual seconds that were not needed."""
         seconds = outcome.seconds
+        if outcome.status == "abort":
+            return 0.0  # it was not done sooner, but given up
         if seconds is None or not math.isfinite(seconds) or seconds <= 0:
             return 0.0
         self._seconds = [*self._seconds, seconds][-_USUAL:]

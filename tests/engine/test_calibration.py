@@ -50,6 +50,20 @@ def test_a_few_runs_that_went_astray_do_not_bend_it() -> None:
     assert after.score == pytest.approx(before.score, abs=0.03)
 
 
+@pytest.mark.parametrize("scale", [10.0, 1e6])
+def test_a_curve_on_another_scale_changes_little(scale: float) -> None:
+    runs = made_up(60, 3)
+    looks = tuple((scale * level, scale * tail) for level, tail in filter(None, runs[7].looks))
+    other = Finished("other", runs[7].score, looks)
+    before, after = Calibration(runs, LOOKS, 0.05), Calibration([*runs, other], LOOKS, 0.05)
+    for seen in (runs[0].looks[4], (6.5, 6.2)):
+        old, new = before.forecast(4, seen), after.forecast(4, seen)
+        assert old is not None
+        assert new is not None
+        assert new.score == pytest.approx(old.score, abs=0.2 * abs(old.score - 2.4) + 0.02)
+    assert math.isfinite(after.bound)
+
+
 def test_too_few_curves_forecast_nothing_and_bound_nothing() -> None:
     calibration = Calibration(made_up(8, 1), LOOKS, 0.05)
     assert calibration.forecast(0, (5.0, 4.0)) is None

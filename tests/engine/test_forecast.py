@@ -66,6 +66,12 @@ def test_a_curve_is_averaged_in_bins() -> None:
     assert loss.tolist() == pytest.approx([3.0, 1.0])
 
 
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=6, max_size=30))
+def test_whatever_is_reported_what_is_seen_can_be_computed_with(losses: list[float]) -> None:
+    seen = curve_of([(0.03 * n, loss) for n, loss in enumerate(losses, 1)]).look(0.9)
+    assert seen is None or all(abs(value) < 1e12 for value in seen)
+
+
 def test_two_points_are_too_few() -> None:
     assert curve_of([(0.1, 3.0), (0.2, 2.0)]).look(0.3) is None
 

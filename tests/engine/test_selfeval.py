@@ -81,6 +81,29 @@ def test_a_good_candidate_runs_to_its_end_and_its_forecasts_are_recorded() -> No
     assert last.threshold == pytest.approx(BEST)
 
 
+def test_what_sparse_reports_show_only_at_the_end_condemns_nothing() -> None:
+    watch = taught(NEVER).watch(100, BEST, is_candidate=True)
+    sparse = [point for point in losses(3.0, 100) if point[0] in (0.03, 0.05, 0.07, 0.09, 0.97)]
+    assert play(watch, sparse) is None
+    seen = watch.finish()
+    assert seen is not None
+    assert seen.looks
+    assert seen.condemned_at is None
+
+
+def test_when_the_incumbents_own_curves_look_hopeless_nothing_is_aborted() -> None:
+    evaluation = taught(NEVER, 120)
+    for number in range(2):  # its loss is of another kind
+        watch = evaluation.watch(200 + number, BEST, is_candidate=False)
+        play(watch, [(progress, loss + 1.0) for progress, loss in losses(2.38, number)])
+        seen = watch.finish()
+        assert seen is not None
+        evaluation.learn(Ended("smoothed", 2.38, seen))
+    for source, best, aborts in (("smoothed", 2.38, False), ("0", evaluation.ended[0].score, True)):
+        watch = evaluation.watch(100, best, is_candidate=True, incumbent_sha=source)
+        assert bool(play(watch, losses(3.0, 100))) is aborts
+
+
 def test_an_audited_one_is_condemned_and_runs_on() -> None:
     watch = taught(ALWAYS).watch(100, BEST, is_candidate=True)
     assert play(watch, losses(3.0, 100)) is None
