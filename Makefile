@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test install check unit soak redteam pretrain clean
+.PHONY: demo test install check unit soak redteam pretrain curves clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -51,6 +51,9 @@ pretrain: install ## train the shipped policy anew on simulated studies; resumes
 	MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 \
 	  $(BIN)/python -m policy.pretrain --output pretraining
 	cp pretraining/best.safetensors policy/weights/ppo.safetensors
+
+curves: install ## record real loss curves anew, for bench selfeval; resumes; 40 minutes on 2 cores
+	$(BIN)/python -m engine.curve_recorder --output curves.jsonl --count 200
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
