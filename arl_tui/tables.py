@@ -43,8 +43,13 @@ def width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 40)
 
 
-def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
-    """Where a study stands, for people; `oracle` are its readings, maybe of an ended engine."""
+def status_lines(
+    now: StudyStatus, oracle: Sequence[Json] = (), selfeval: Json = None
+) -> list[Text]:
+    """Where a study stands, for people.
+
+    `oracle` are its readings and `selfeval` the panel of that name, maybe of an ended engine.
+    """
     study, epoch = now.study, now.epoch
     state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
     counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
@@ -63,6 +68,8 @@ def status_lines(now: StudyStatus, oracle: Sequence[Json] = ()) -> list[Text]:
         said = now.contention if now.engine_pid else f"as last said: {now.contention}"
         rows.append(("contention", said))
     lines = [_field(name, value) for name, value in rows]
+    if isinstance(selfeval, dict) and selfeval.get("state") != "off":
+        lines += _paragraph("self-eval", "", str(selfeval.get("sentence")))
     title = "oracle" if now.engine_pid else "oracle said"
     for reading in oracle:
         lines += _reading_lines(title, reading)
@@ -76,10 +83,13 @@ def _reading_lines(title: str, reading: Json) -> list[Text]:
     share = (
         "  -  " if used is None else "STOP " if reading.get("stop") else f"{min(used, 9.99):4.0%} "
     )
-    room = width() - 12 - len(share)
-    words = textwrap.wrap(one_line(f"{reading.get('name')}: {reading.get('sentence')}"), room)
-    first = Text.assemble((f"{title:<12}", "bold"), share, *words[:1])
-    return [first, *(Text(f"{'':<{12 + len(share)}}{more}") for more in words[1:])]
+    return _paragraph(title, share, f"{reading.get('name')}: {reading.get('sentence')}")
+
+
+def _paragraph(title: str, before: str, sentence: str) -> list[Text]:
+    words = textwrap.wrap(one_line(sentence), width() - 12 - len(before))
+    first = Text.assemble((f"{title:<12}", "bold"), before, *words[:1])
+    return [first, *(Text(f"{'':<{12 + len(before)}}{more}") for more in words[1:])]
 
 
 def history_lines(

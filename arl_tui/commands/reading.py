@@ -43,7 +43,8 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
     watcher = Watcher(find_folder(study))
     with watcher:
         now = watcher.status()
-        panel = watcher.panels().get("oracle")
+        panels = watcher.panels()
+    panel, selfeval = panels.get("oracle"), panels.get("selfeval")
     oracle = panel.get("readings", []) if isinstance(panel, dict) else []
     if as_json:
         emit_json(
@@ -69,10 +70,11 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
                 "engine_pid": now.engine_pid,
                 "contention": now.contention,
                 "oracle": oracle,
+                "selfeval": selfeval,
             }
         )
     else:
-        emit_styled(tables.status_lines(now, oracle))
+        emit_styled(tables.status_lines(now, oracle, selfeval))
 
 
 def history(

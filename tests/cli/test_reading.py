@@ -77,6 +77,14 @@ def test_status(study: Path, capsys: Captured) -> None:
     assert "2.3200 (experiment 2, -4.1 % against the baseline)" in said
 
 
+def test_status_says_what_early_aborts_came_to(study: Path, capsys: Captured) -> None:
+    panel = json.dumps({"state": "on", "sentence": "12 aborted; 3 let run"})
+    change(study, f"INSERT OR REPLACE INTO panels VALUES ('selfeval', '2026', '{panel}')")
+    assert printed_json(capsys, "status")["selfeval"]["state"] == "on"
+    assert run(["status"]) == Exit.OK
+    assert "self-eval   12 aborted; 3 let run" in capsys.readouterr().out
+
+
 def test_status_says_what_the_oracle_says(study: Path, capsys: Captured) -> None:
     readings = [
         {"name": "hours", "used": 0.5, "stop": False, "sentence": "4 of 8 " + "long " * 30},
