@@ -142,7 +142,6 @@ async def test_with_the_wall_clock_a_trial_starts_up_but_not_its_clock_beside_a_
     assert (one.status, two.status) == ("scored", "scored")
     assert order == ["starting", "scored", "training", "scoring"]
     assert set(one.timing) == set(get_args(Part))
-    assert two.timing["held"] > one.timing["held"]
     assert (
         two.startup_seconds < two.timing["spawn"] + two.timing["import"] + two.timing["build"] + 1
     )
