@@ -52,8 +52,8 @@ pretrain: install ## train the shipped policy anew on simulated studies; resumes
 	  $(BIN)/python -m policy.pretrain --output pretraining
 	cp pretraining/best.safetensors policy/weights/ppo.safetensors
 
-curves: install ## record real loss curves anew, for bench selfeval; resumes; 40 minutes on 2 cores
-	$(BIN)/python -m engine.curve_recorder --output curves.jsonl --count 200
+curves: install ## record real loss curves anew, for bench selfeval; resumes; 20 minutes on 2 idle cores
+	$(BIN)/python -m engine.curve_recorder --output curves.jsonl
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

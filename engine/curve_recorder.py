@@ -172,9 +172,9 @@ def main() -> None:
     """Record curves from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=240)
-    parser.add_argument("--each", type=int, default=60, help="runs of one study")
-    parser.add_argument("--budget", type=float, default=20.0, help="CPU seconds of training")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--each", type=int, default=50, help="runs of one study")
+    parser.add_argument("--budget", type=float, default=10.0, help="CPU seconds of training")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     try:
