@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-_SHIPPED = "shipped-cpu20.jsonl.gz"
+_SHIPPED = "shipped-cpu10.jsonl.gz"
 
 
 @dataclass(frozen=True)

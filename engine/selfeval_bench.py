@@ -8,7 +8,7 @@ beat. Every rule sees the same orders.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import numpy as np
@@ -28,8 +28,10 @@ class Row:
 
     `speed` is how many experiments it got through per unit of training, in those without aborts,
     and `slowest` that of the worst replay. `good` runs would have ended below the best score of
-    the time, of which `false` were aborted. `worse` is by how much the best score found lies above
-    the one found without aborts, in bits per byte: the mean, and `worst` the worst replay's.
+    the time, of which `false` were aborted. The same recorded run comes up in many replays:
+    `good_runs` and `false_runs` count different ones. `worse` is by how much the best score found
+    lies above the one found without aborts, in bits per byte: the mean, and `worst` the worst
+    replay's.
     """
 
     rule: str
@@ -42,6 +44,8 @@ class Row:
     false: int
     worse: float
     worst: float
+    good_runs: int
+    false_runs: int
 
 
 def rules(budget: Budget, settings: SelfEvaluation) -> dict[str, Callable[[int], Pruner]]:
@@ -90,6 +94,8 @@ class _Replayed:
     good: int = 0
     false: int = 0
     best: float = float("inf")
+    good_runs: set[int] = field(default_factory=set)
+    false_runs: set[int] = field(default_factory=set)
 
     @property
     def rate(self) -> float:
@@ -108,9 +114,13 @@ def _replay(order: Sequence[RecordedRun], total: float, pruner: Pruner) -> _Repl
         done.spent += share
         good = not run.is_baseline and run.score <= before
         done.good += good
+        if good:
+            done.good_runs.add(id(run))
         if share < 1:
             done.aborted += 1
             done.false += good
+            if good:
+                done.false_runs.add(id(run))
         else:
             done.best = min(done.best, run.score)
     return done
@@ -136,4 +146,6 @@ def _row(name: str, done: Sequence[_Replayed], without: Sequence[_Replayed]) -> 
         false=sum(one.false for one in done),
         worse=fmean(worse),
         worst=max(worse),
+        good_runs=len(set[int]().union(*(one.good_runs for one in done))),
+        false_runs=len(set[int]().union(*(one.false_runs for one in done))),
     )
