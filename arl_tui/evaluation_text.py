@@ -17,7 +17,7 @@ def verdict(experiment: Experiment, evaluation: Evaluation | None) -> str:
     found = f"found hopeless at {100 * evaluation.condemned_at:.0f} %"
     if not evaluation.audited:
         return found + _course(evaluation.looks)
-    score, limit = experiment.val_bpb, threshold_of(evaluation)
+    score, limit = experiment.val_bpb, evaluation.threshold
     if experiment.status not in SCORED or score is None:
         return f"{found}, let run to measure that: {experiment.status}, without a score"
     ended = f"let run: ended at {score:.4f}"
@@ -26,15 +26,6 @@ def verdict(experiment: Experiment, evaluation: Evaluation | None) -> str:
     if score >= limit:
         return f"rightly {found}, {ended}, above {limit:.4f}"
     return f"wrongly {found}, {ended}, below {limit:.4f}"
-
-
-def threshold_of(evaluation: Evaluation) -> float | None:
-    """The worst score worth finishing when it was found hopeless, or at its last look."""
-    condemned = evaluation.condemned_at
-    looks = [one for one in evaluation.looks if one.threshold is not None]
-    if condemned is not None:
-        looks = [one for one in looks if one.progress <= condemned] or looks
-    return looks[-1].threshold if looks else None
 
 
 def look_lines(evaluation: Evaluation) -> list[str]:

@@ -22,26 +22,20 @@ _LEVELS = (0.2, 2.0)  # how far it may move, as shares of what was promised
 
 
 @dataclass(frozen=True)
-class Audited:
-    """A run that self-evaluation looked at: how it ended, None if it was aborted."""
+class Ended:
+    """A run that self-evaluation looked at, as recorded; its score is None if it has none."""
 
-    evaluation: Evaluation
+    source_sha: str
     score: float | None
+    evaluation: Evaluation
 
     @property
     def good(self) -> bool | None:
         """Whether it ended below the threshold of the time; None if nobody knows."""
-        threshold = self._threshold()
+        threshold = self.evaluation.threshold
         if self.score is None or threshold is None:
             return None
         return self.score <= threshold
-
-    def _threshold(self) -> float | None:
-        condemned = self.evaluation.condemned_at
-        known = [look for look in self.evaluation.looks if look.threshold is not None]
-        if condemned is not None:
-            known = [look for look in known if look.progress <= condemned]
-        return known[-1].threshold if known else None
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ def is_audited(seed: int, experiment_id: int, probability: float) -> bool:
     return int.from_bytes(digest, "big") < probability * 2.0**64
 
 
-def report(runs: Sequence[Audited]) -> Report:
+def report(runs: Sequence[Ended]) -> Report:
     """What has been measured so far."""
     condemned = [run for run in runs if run.evaluation.condemned_at is not None]
     audited = [run for run in condemned if run.evaluation.audited and run.good is not None]
@@ -91,7 +85,7 @@ def report(runs: Sequence[Audited]) -> Report:
     return Report(len(condemned), aborted, len(audited), estimate, low, high, _coverage(runs))
 
 
-def level_now(runs: Iterable[Audited], promised: float) -> float:
+def level_now(runs: Iterable[Ended], promised: float) -> float:
     """The level that the bound is asked for, so that as many good runs are lost as promised.
 
     Adaptive conformal inference (Gibbs and Candes, NeurIPS 2021): each good run whose end is known
@@ -108,7 +102,7 @@ def level_now(runs: Iterable[Audited], promised: float) -> float:
     return level
 
 
-def _coverage(runs: Iterable[Audited]) -> float | None:
+def _coverage(runs: Iterable[Ended]) -> float | None:
     held = [
         abs(run.score - look.forecast) <= BAND * look.spread
         for run in runs

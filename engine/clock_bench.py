@@ -20,7 +20,7 @@ import psutil
 from scipy.special import chdtri, stdtrit
 
 from engine.conditions import establish
-from engine.contention import OTHERS, WAITED
+from engine.contention import beyond
 from engine.decisions import BaselineFailed, trial_seed
 from engine.events import Announce
 from engine.executor import Listener, TrialRequest, TrialResult
@@ -56,7 +56,7 @@ class Side:
     @property
     def flagged(self) -> bool:
         """Whether a study of such runs would say that the machine is busy."""
-        return (self.waited or 0.0) > WAITED or (self.others or 0.0) > OTHERS
+        return beyond(self.waited, self.others)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,6 @@ def _side(name: str, runs: Sequence[TrialResult]) -> Side:
     scores = tuple(run.val_bpb for run in runs if run.val_bpb is not None)
     waits = [run.contention for run in runs if run.contention is not None]
     loads = [run.other_load for run in runs if run.other_load is not None]
-    beyond = [(r.contention or 0.0) > WAITED or (r.other_load or 0.0) > OTHERS for r in runs]
     return Side(
         name=name,
         scores=scores,
@@ -179,5 +178,5 @@ def _side(name: str, runs: Sequence[TrialResult]) -> Side:
         wall_seconds=fmean(run.wall_seconds for run in runs),
         waited=median(waits) if waits else None,
         others=median(loads) if loads else None,
-        contended=sum(beyond),
+        contended=sum(beyond(run.contention, run.other_load) for run in runs),
     )

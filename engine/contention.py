@@ -54,8 +54,12 @@ class Turn:
 
 def contended(run: Experiment) -> bool:
     """Whether one experiment alone was beyond a limit."""
-    waited, others = measured(run)
-    return (waited or 0.0) > WAITED or (others or 0.0) > OTHERS
+    return beyond(*measured(run))
+
+
+def beyond(waited: float | None, others: float | None, scale: float = 1.0) -> bool:
+    """Whether one of the measures is over its limit, times `scale`."""
+    return (waited or 0.0) > WAITED * scale or (others or 0.0) > OTHERS * scale
 
 
 def measured(run: Experiment) -> tuple[float | None, float | None]:
@@ -79,8 +83,7 @@ class ContentionWatch:
         if len(self._last) < _LEAST:
             return None
         waited, others = (_median(values) for values in zip(*self._last, strict=True))
-        scale = _CALM if self.contended else 1.0
-        busy = (waited or 0.0) > WAITED * scale or (others or 0.0) > OTHERS * scale
+        busy = beyond(waited, others, _CALM if self.contended else 1.0)
         if busy == self.contended:
             return None
         self.contended = busy

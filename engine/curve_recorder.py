@@ -14,10 +14,12 @@ import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import policy
+from engine.recorded_curves import GIVEN
 from env.errors import DataError
 from policy import Outcome, Policy, Proposal
 from target import shipped
@@ -46,11 +48,9 @@ def train(work: Work) -> dict[str, Any]:
     import torch
 
     from env.clock import BudgetClock
-    from env.harness import built_model, failure_of, load_candidate, seed_everything
+    from env.harness import built_model, failure_of, load_candidate
     from env.prepare import prepare
-    from env.run import Run
-    from env.shards import open_rows
-    from env.standalone import score_model
+    from env.standalone import score_model, trained
 
     record: dict[str, Any] = {
         "number": work.number,
@@ -66,22 +66,21 @@ def train(work: Work) -> dict[str, Any]:
     environment = prepare()
     reports: list[dict[str, Any]] = []
     try:
-        seed_everything(work.seed, 1)
         clock = BudgetClock("cpu", work.budget, tolerance=max(1.0, 0.02 * work.budget) / 2)
         module = load_candidate(work.source)
-        run = Run(
-            device=torch.device("cpu"),
+        device = torch.device("cpu")
+        model = trained(
+            partial(built_model, module),
+            lambda model, run: module.train(model, run),  # which built_model has looked for
+            environment,
+            clock,
+            device=device,
             seed=work.seed,
-            vocab_size=environment.vocab_size,
-            seq_len=environment.seq_len,
-            clock=clock,
-            open_rows=lambda: open_rows(environment.train, environment.seq_len, environment.dtype),
+            threads=1,
             say=reports.append,
         )
-        model = built_model(module, run.vocab_size, run.seq_len)
-        module.train(model, run)
         record["steps"] = clock.steps
-        record["val_bpb"] = round(score_model(model, environment, run.device), 6)
+        record["val_bpb"] = round(score_model(model, environment, device), 6)
     except BaseException as error:
         failure = failure_of(error)
         record["failed"] = [failure.status, failure.reason]
@@ -95,9 +94,10 @@ class Study:
     """A policy that is told what its edits came to, and builds on those that gain."""
 
     def __init__(self, number: int) -> None:
-        self.name = f"{_STUDIES[number % len(_STUDIES)]} {number}"
-        self._policy: Policy = policy.make(_STUDIES[number % len(_STUDIES)], shipped.read(), number)
-        self._climbs = _STUDIES[number % len(_STUDIES)] != "random"
+        name = _STUDIES[number % len(_STUDIES)]
+        self.name = f"{name} {number}"
+        self._policy: Policy = policy.make(name, shipped.read(), number)
+        self._climbs = name != "random"
         self._best: float | None = None
         self._open: dict[int, Proposal] = {}
 
@@ -139,10 +139,9 @@ def record_curves(path: Path, count: int, each: int, budget: float, workers: int
         while len(done) < count:
             # A study that was cut off goes on as another one.
             study = Study(len(done) // each + (1000 if len(done) % each else 0))
-            baseline = "the script as it is given"
             pending: dict[Future[dict[str, Any]], Work] = {}
             waiting = [
-                Work(len(done) + k, study.name, baseline, shipped.read(), len(done) + k, budget)
+                Work(len(done) + k, study.name, GIVEN, shipped.read(), len(done) + k, budget)
                 for k in range(BASELINES)
             ]
             number = len(done) + BASELINES

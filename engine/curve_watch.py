@@ -24,7 +24,7 @@ class Watch:
         self,
         shares: Sequence[float],
         calibration: Calibration,
-        rule: Callable[[Sequence[Forecast], float | None], bool],
+        rule: Callable[[Sequence[Look], float | None], bool],
         threshold: Callable[[Forecast], float | None],
         *,
         may_abort: bool,
@@ -44,7 +44,6 @@ class Watch:
         self._curve = SmoothedCurve()
         self._looks: list[Look] = []
         self._next = 0  # look
-        self._forecasts: list[Forecast] = []
         self._condemned_at: float | None = None
         self._last_report: float | None = None
         self._longest_wait = 0.0
@@ -55,11 +54,6 @@ class Watch:
     def look(self) -> Look | None:
         """The newest look."""
         return self._looks[-1] if self._looks else None
-
-    @property
-    def forecast(self) -> Forecast | None:
-        """The newest forecast."""
-        return self._forecasts[-1] if self._forecasts else None
 
     def report(self, progress: float, loss: float) -> str | None:
         """Take in a loss; the reason to abort the experiment, if there is one now."""
@@ -119,20 +113,17 @@ class Watch:
             look = replace(
                 look, forecast=forecast.score, spread=forecast.spread, threshold=threshold
             )
-            self._forecasts.append(forecast)
-            if judges:
-                self._judge(number, share, seen, forecast, threshold)
         self._looks.append(look)
+        if judges:
+            self._judge(number, seen, look)
 
-    def _judge(
-        self, number: int, share: float, seen: Seen, forecast: Forecast, threshold: float | None
-    ) -> None:
-        if threshold is None or self._condemned_at is not None or self.reason is not None:
+    def _judge(self, number: int, seen: Seen, look: Look) -> None:
+        if look.threshold is None or self._condemned_at is not None or self.reason is not None:
             return
-        if self._rule(self._forecasts, self._calibration.excess(number, seen, threshold)):
-            self._condemned_at = share
+        if self._rule(self._looks, self._calibration.excess(number, seen, look.threshold)):
+            self._condemned_at = look.progress
             if not self._audited:
-                self.reason = self.reason or (
-                    f"hopeless at {share:.0%} of the budget: forecast {forecast.score:.4f} "
-                    f"+- {forecast.spread:.4f}, threshold {threshold:.4f}"
+                self.reason = (
+                    f"hopeless at {look.progress:.0%} of the budget: forecast {look.forecast:.4f} "
+                    f"+- {look.spread:.4f}, threshold {look.threshold:.4f}"
                 )

@@ -15,7 +15,9 @@ import anyio.abc
 
 import policy
 from engine import oracle
+from engine.audits import Ended
 from engine.decisions import BaselineFailed, Decisions
+from engine.error_groups import first_error
 from engine.events import Announce, EngineEvent
 from engine.executor import Budget, Executor, Slot, TrialResult
 from engine.facts import ENGINE_STARTED, FactReader
@@ -23,7 +25,7 @@ from engine.faults import fault_point
 from engine.publisher import Publisher
 from engine.review import ReviewDesk
 from engine.running import Running, Underway
-from engine.selfeval import Ended, SelfEvaluation
+from engine.selfeval import SelfEvaluation
 from state.records import Experiment
 from state.store import Store
 
@@ -146,8 +148,8 @@ class Engine:
                         self._workers.start_soon(self._work, slot, name=f"slot {slot}")
                 tasks.cancel_scope.cancel()
         except* BaselineFailed as group:
-            await self._store.set_study_state("stopped", str(_first(group)))
-            raise BaselineFailed(str(_first(group))) from None
+            await self._store.set_study_state("stopped", str(first_error(group)))
+            raise BaselineFailed(str(first_error(group))) from None
         ending = self._ending or Ending("finished", "nothing is left to do")
         fault_point("finishing")
         await self._store.set_study_state(ending.state, ending.reason)
@@ -231,7 +233,7 @@ class Engine:
 
     async def _prepare_next(self, slot: Slot) -> None:
         """Have ready what the slot's next trial needs, if it is to have one."""
-        reading = oracle.verdict(oracle.consult(self._criteria, await self._facts.read()))
+        reading = await self._stop_sign()
         if reading is not None:
             queue = await self._store.queue() if reading.drain else []
             if all(experiment.id in self._taken for experiment in queue):
@@ -334,10 +336,3 @@ class Engine:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def _first(group: BaseExceptionGroup[BaselineFailed]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

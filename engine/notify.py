@@ -26,6 +26,7 @@ import anyio
 import anyio.abc
 
 from engine.control import one_line
+from engine.error_groups import first_error
 from engine.events import Announce, EngineEvent
 from state.errors import StoreError
 from state.rows import utc_now
@@ -85,7 +86,7 @@ class Notifier:
             yield
         except BaseException as error:
             cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-            reason = "a part of the engine ended it" if cancelled else _first(error)
+            reason = "a part of the engine ended it" if cancelled else _why(error)
             self.tell(Note("stop", f"Failed: {reason}.", state="failed"))
             raise
 
@@ -221,7 +222,6 @@ def _printable(text: str) -> str:
     return one_line(plain_text(text))[:_LONGEST]
 
 
-def _first(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+def _why(error: BaseException) -> str:
+    error = first_error(error)
     return str(error).rstrip(".") or type(error).__name__

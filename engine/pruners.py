@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from engine.audits import Ended
 from engine.curve_watch import Watch
 from engine.executor import Budget
 from engine.forecast import SmoothedCurve, look_shares
-from engine.selfeval import Ended, SelfEvaluation
+from engine.selfeval import SelfEvaluation
 from engine.settings import SelfEvaluation as Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import anyio
 from anyio import to_thread
 
-from engine.calibration import BAND
+from engine.calibration import Forecast
 from engine.curve import LossCurve
 from engine.duty import Activity, DutyClock
 from engine.executor import CurvePoint, Slot
@@ -95,12 +95,12 @@ class Publisher:
         live = self._live.get(experiment_id)
         if live is None or look.forecast is None or look.spread is None:
             return
-        band = BAND * look.spread
+        forecast = Forecast(look.forecast, look.spread)
         self._live[experiment_id] = replace(
             live,
-            forecast=look.forecast,
-            forecast_low=look.forecast - band,
-            forecast_high=look.forecast + band,
+            forecast=forecast.score,
+            forecast_low=forecast.low,
+            forecast_high=forecast.high,
             threshold=look.threshold,
         )
         self._changed = True

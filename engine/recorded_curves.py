@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+GIVEN = "the script as it is given"  # the edit of the baseline
 _SHIPPED = "shipped-cpu10.jsonl.gz"
 
 
@@ -48,7 +49,7 @@ def load(path: Path | None = None) -> list[RecordedRun]:
 
 def _run(record: dict[str, object]) -> RecordedRun:
     edit, curve, score = str(record["edit"]), record["curve"], record["val_bpb"]
-    given = edit == "the script as it is given"
+    given = edit == GIVEN
     key = hashlib.blake2b(f"{record['study']}:{record['number']}".encode(), digest_size=8)
     if not isinstance(curve, list) or not isinstance(score, float | None):
         raise TypeError("a curve is a list of points, a score a number or null")

@@ -139,7 +139,6 @@ class Running:
                 experiment.id, best, is_candidate=is_candidate, incumbent_sha=incumbent_sha
             )
 
-        self._watches[experiment.id] = watch()
         listener = self._listener(experiment.id, slot, data, watch)
         job = await self._executor.submit(request, listener)
         self._jobs[experiment.id] = job
@@ -148,12 +147,14 @@ class Running:
 
         def ended() -> None:
             del self._jobs[experiment.id]
-            del self._watches[experiment.id]
+            self._watches.pop(experiment.id, None)
             self._training.discard(experiment.id)
             self._publisher.ended(experiment.id)
 
         def seen(result: TrialResult) -> Evaluation | None:
-            found = self._watches[experiment.id]
+            found = self._watches.get(experiment.id)
+            if found is None:
+                return None  # it was ended before it had begun
             return found.finish() if result.status == "scored" else found.evaluation()
 
         return Underway(job, waited, ended, seen)

@@ -10,31 +10,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
 
 from engine import audits, stopping_rules
-from engine.audits import Audited, Report
+from engine.audits import Ended, Report
 from engine.calibration import COVERAGE, Calibration, Finished, Forecast, Seen
 from engine.curve_watch import Watch
 from engine.executor import Budget
 from engine.forecast import look_shares
 from engine.settings import SelfEvaluation as Settings
-from state.records import Evaluation
+from state.records import Look
 from state.store import Store
 
 CURVES = 200  # the newest finished curves that are learnt from
-
-
-@dataclass(frozen=True)
-class Ended:
-    """An experiment of the epoch that was watched, as recorded."""
-
-    source_sha: str
-    score: float | None
-    evaluation: Evaluation
 
 
 class SelfEvaluation:
@@ -103,13 +93,10 @@ class SelfEvaluation:
         if learnt and best is not None and settings.rule == "conformal":
             learnt = self._explains(calibration, incumbent_sha, best)
 
-        def hopeless(forecasts: Sequence[Forecast], excess: float | None) -> bool:
-            if best is None or not learnt:
-                return False
+        def hopeless(looks: Sequence[Look], excess: float | None) -> bool:
             if settings.rule == "sprt":
-                return stopping_rules.sprt(forecasts, best, settings.alpha, settings.false_aborts)
-            tau = stopping_rules.threshold(best, forecasts[-1], settings.alpha)
-            return stopping_rules.conformal(forecasts[-1], tau, excess, calibration.bound)
+                return stopping_rules.sprt(looks, settings.false_aborts)
+            return stopping_rules.conformal(looks[-1], excess, calibration.bound)
 
         def threshold(forecast: Forecast) -> float | None:
             if best is None or not learnt:
@@ -134,7 +121,7 @@ class SelfEvaluation:
     def report(self) -> dict[str, Any]:
         """What it knows of itself, for people: plain values for JSON."""
         settings = self._settings
-        measured = audits.report([Audited(one.evaluation, one.score) for one in self.ended])
+        measured = audits.report(self.ended)
         curves = sum(one.score is not None for one in self.ended)
         state = "off" if not settings.enabled else "on"
         few = self._calibration is not None and math.isinf(self._calibration.bound)
@@ -193,8 +180,7 @@ class SelfEvaluation:
         return calibration
 
     def _calibrate(self, runs: Sequence[Ended]) -> Calibration:
-        known = [Audited(one.evaluation, one.score) for one in runs]
-        level = audits.level_now(known, self._settings.false_aborts)
+        level = audits.level_now(runs, self._settings.false_aborts)
         finished = [self._finished(one, one.score) for one in runs if one.score is not None]
         return Calibration(finished[-CURVES:], len(self._shares), level)
 

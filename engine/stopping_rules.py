@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 
 from engine.calibration import Forecast
+from state.records import Look
 
 _SPRT_MISSED = 0.05
 
@@ -22,22 +23,26 @@ def threshold(best: float, forecast: Forecast, alpha: float) -> float:
     return best + alpha * forecast.spread
 
 
-def conformal(forecast: Forecast, tau: float, excess: float | None, bound: float) -> bool:
+def conformal(look: Look, excess: float | None, bound: float) -> bool:
     """Whether a run is hopeless: beyond the bound, and forecast to end above the threshold."""
-    return excess is not None and excess > bound and forecast.score > tau
+    if look.forecast is None or look.threshold is None:
+        return False
+    return excess is not None and excess > bound and look.forecast > look.threshold
 
 
-def sprt(forecasts: Sequence[Forecast], best: float, alpha: float, level: float) -> bool:
+def sprt(looks: Sequence[Look], level: float) -> bool:
     """Wald's test of "ends a spread above the threshold" against "ends a spread below it".
 
-    `level` is its nominal chance of a false abort.
+    `level` is its nominal chance of a false abort. Looks without a forecast say nothing.
     """
     upper = math.log((1 - _SPRT_MISSED) / level)
     lower = math.log(_SPRT_MISSED / (1 - level))
     ratio = 0.0
-    for forecast in forecasts:
+    for look in looks:
+        if look.forecast is None or look.threshold is None or look.spread is None:
+            continue
         # Normal errors with that spread: the logarithm of the densities' ratio is linear.
-        ratio += 2 * (forecast.score - threshold(best, forecast, alpha)) / forecast.spread
+        ratio += 2 * (look.forecast - look.threshold) / look.spread
         if ratio >= upper:
             return True
         if ratio <= lower:

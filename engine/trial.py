@@ -32,7 +32,6 @@ from engine.supervised import Supervisor, SupervisorError, supervise
 from engine.timing import Split
 from env.manifest import Environment
 from env.sandbox import Sandbox
-from env.watch import OVER_LIMIT
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Trial:
     ) -> None:
         self.freed = anyio.Event()
         self.aborted: tuple[TrialStatus, str] | None = None  # as what, and why
+        self._over_limit = False  # of its own memory, whatever runs beside it
         self._supervisor: Supervisor | None = None  # while it trains
         self._request = request
         self._listener = listener
@@ -104,7 +104,7 @@ class Trial:
             lane.trials += 1
             beside = lane.scoring.locked()
             trained, folder = await self._train(folders, alone=False)
-            if trained.status == "oom" and beside and not trained.reason.startswith(OVER_LIMIT):
+            if trained.status == "oom" and beside and not self._over_limit:
                 async with lane.scoring:
                     self.aborted = None
                     trained, folder = await self._train(folders, alone=True)
@@ -213,6 +213,7 @@ class Trial:
         peak = end.peak_memory_mb
         if heard.saved is not None and slot.device.startswith("cuda"):
             peak = heard.saved.peak_memory_mb
+        self._over_limit = end.kind == "oom"
         status, reason = _verdict(end, heard, slot.memory_bytes)
         if self.aborted is not None:
             status, reason = self.aborted

@@ -43,18 +43,16 @@ def main(
         sys.exit(str(error))
     device = torch.device("cuda" if on_gpu else "cpu")
     clock = BudgetClock(chosen.clock or ("wall" if on_gpu else "cpu"), chosen.budget)
-    seed_everything(chosen.seed, chosen.threads)
-    run = Run(
+    model = trained(
+        build_model,
+        train,
+        environment,
+        clock,
         device=device,
         seed=chosen.seed,
-        vocab_size=environment.vocab_size,
-        seq_len=environment.seq_len,
-        clock=clock,
-        open_rows=lambda: open_rows(environment.train, environment.seq_len, environment.dtype),
+        threads=chosen.threads,
         say=_say,
     )
-    model = build_model(environment.vocab_size, environment.seq_len).to(device)
-    train(model, run)
     print(f"\ntrained {clock.steps} steps in {clock.wall_seconds():.1f} s")
     print(f"val_bpb: {score_model(model, environment, device):.6f}")
 
@@ -69,6 +67,33 @@ def _environment() -> Environment:
 def _say(body: dict[str, Any]) -> None:
     line = f"step {body['step']:6d}  loss {body['loss']:.4f}  {body['progress']:4.0%}"
     print(f"\r{line}", end="", flush=True)
+
+
+def trained(
+    build_model: Callable[[int, int], torch.nn.Module],
+    train: Callable[[torch.nn.Module, Run], None],
+    environment: Environment,
+    clock: BudgetClock,
+    *,
+    device: torch.device,
+    seed: int,
+    threads: int,
+    say: Callable[[dict[str, Any]], None],
+) -> torch.nn.Module:
+    """Train a script in this process until its clock is spent; `say` takes its reports."""
+    seed_everything(seed, threads)
+    run = Run(
+        device=device,
+        seed=seed,
+        vocab_size=environment.vocab_size,
+        seq_len=environment.seq_len,
+        clock=clock,
+        open_rows=lambda: open_rows(environment.train, environment.seq_len, environment.dtype),
+        say=say,
+    )
+    model = build_model(environment.vocab_size, environment.seq_len).to(device)
+    train(model, run)
+    return model
 
 
 def score_model(model: torch.nn.Module, environment: Environment, device: torch.device) -> float:

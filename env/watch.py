@@ -14,7 +14,6 @@ from env import scratch
 from env.contention import Contention
 from env.meter import Meter
 
-OVER_LIMIT = "it used more than"  # said of a trial's own memory, whatever runs beside it
 LOOK_SECONDS = 0.1  # the shortest time between two looks
 _LOOK_SHARE = 10  # one look in so much time, in units of what a look takes
 _LONGEST_PAUSE = 0.5
@@ -108,7 +107,7 @@ class Watch:
             self.stop("crash", f"it started more than {order['max_processes']} processes")
         elif used.memory_bytes > order["memory_bytes"]:
             limit = order["memory_bytes"] / 2**30
-            self.stop("oom", f"{OVER_LIMIT} {limit:.1f} GiB of memory")
+            self.stop("oom", f"it used more than {limit:.1f} GiB of memory")
         self._look_at_scratch()
         self._contention.look(self.meter.pids)
         if self.phase == "startup":

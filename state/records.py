@@ -210,6 +210,17 @@ class Evaluation:
     audit_probability: float | None = None
     audited: bool = False
 
+    @property
+    def threshold(self) -> float | None:
+        """The worst score worth finishing when it was found hopeless, or at its last look."""
+        at = self.condemned_at
+        known = [
+            look.threshold
+            for look in self.looks
+            if look.threshold is not None and (at is None or look.progress <= at)
+        ]
+        return known[-1] if known else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:

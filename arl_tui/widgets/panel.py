@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from state.records import Json
+
 
 class Panel(VerticalScroll, can_focus=True):
     """A titled pane that scrolls. Subclasses say in `lines` what is in it."""
@@ -37,6 +39,19 @@ class Panel(VerticalScroll, can_focus=True):
         if text != self._shown:
             self._shown = text
             self.query_one(Static).update(text)
+
+
+class PublishedPanel(Panel):
+    """A pane of what the engine publishes under one name, in `_panel`: plain JSON, or None."""
+
+    def __init__(self, title: str, id: str | None = None) -> None:
+        super().__init__(title, id)
+        self._panel: Json = None
+
+    def show(self, panel: Json) -> None:
+        """Show what is published, or that there is nothing."""
+        self._panel = panel
+        self.write()
 
 
 def heading(text: str, width: int) -> Text:

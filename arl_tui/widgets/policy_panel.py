@@ -9,7 +9,7 @@ from rich.text import Text
 
 from arl_tui.output import printable
 from arl_tui.widgets.bars import bar
-from arl_tui.widgets.panel import Panel, note
+from arl_tui.widgets.panel import PublishedPanel, note
 from state.records import Json
 
 _NAMES = {  # cleanrl's names, in words, with a form for the number
@@ -22,17 +22,8 @@ _FIELD = 22  # columns of a name and its number
 _LONGEST_SITE = 24
 
 
-class PolicyPanel(Panel):
+class PolicyPanel(PublishedPanel):
     """Entropy, KL, value, and the sites that the policy favours now."""
-
-    def __init__(self, title: str, id: str | None = None) -> None:
-        super().__init__(title, id)
-        self._panel: Json = None
-
-    def show(self, panel: Json) -> None:
-        """Show the panel `policy`, or that there is none."""
-        self._panel = panel
-        self.write()
 
     def lines(self, width: int) -> Sequence[Text]:
         panel = self._panel

@@ -10,7 +10,7 @@ from arl_tui.durations import span
 from arl_tui.output import printable
 from arl_tui.widgets.bars import bar, gauge
 from arl_tui.widgets.flow import flow
-from arl_tui.widgets.panel import Panel, note
+from arl_tui.widgets.panel import PublishedPanel, note
 from state.records import Json
 
 _STYLES = {"on": "bold green", "learning": "bold yellow", "off": "bold"}
@@ -18,17 +18,8 @@ _LABEL = 13  # columns
 _LONGEST, _SHORTEST = 30, 8  # of a bar
 
 
-class SelfevalPanel(Panel):
+class SelfevalPanel(PublishedPanel):
     """The early aborts: how many, how many were wrong, and what was saved."""
-
-    def __init__(self, title: str, id: str | None = None) -> None:
-        super().__init__(title, id)
-        self._panel: Json = None
-
-    def show(self, panel: Json) -> None:
-        """Show the panel `selfeval`, or that there is none."""
-        self._panel = panel
-        self.write()
 
     def lines(self, width: int) -> Sequence[Text]:
         panel = self._panel

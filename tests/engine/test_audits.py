@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.audits import Audited, is_audited, level_now, report
+from engine.audits import Ended, is_audited, level_now, report
 from state.records import Evaluation, Look
 
 
 def run(
     score: float | None, *, condemned: bool = False, audited: bool = False, threshold: float = 2.4
-) -> Audited:
+) -> Ended:
     looks = tuple(
         Look(progress=p, level=5.0, tail=4.0, forecast=2.45, spread=0.02, threshold=threshold)
         for p in (0.1, 0.2)
@@ -22,7 +22,7 @@ def run(
         audit_probability=0.1 if condemned else None,
         audited=audited,
     )
-    return Audited(evaluation, score)
+    return Ended("", score, evaluation)
 
 
 PASSED = [run(2.39)] * 90 + [run(2.5)] * 50

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.audits import Ended
 from engine.curve_watch import Watch
 from engine.executor import Budget
-from engine.selfeval import Ended, SelfEvaluation
+from engine.selfeval import SelfEvaluation
 from engine.settings import SelfEvaluation as Settings
 
 BUDGET = Budget(300.0, "wall")
