@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from engine.setting_types import (
+    AbsolutePath,
+    Count,
+    NotNegative,
+    NotNegativeCount,
+    Positive,
+    Table,
+)
+from engine.target_settings import Access, Git, Metric, Progress, Target
 from env.clock import ClockKind
 
 FILE = "arl.toml"
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-NotNegativeCount = Annotated[int, Field(ge=0)]
 
 
 class SettingsError(Exception):
     """A setting that cannot be used: the sentence names the key, the value, and what is allowed."""
 
 
-def _absolute(path: str) -> str:
-    """A path that still means the same when the study is continued from another folder."""
-    return os.path.abspath(os.path.expanduser(path))
-
-
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Target(_Table):
-    """What is edited."""
-
-    path: AbsolutePath | None = None  # none: the shipped train.py
-    gate: bool = True  # false: it may use what the allowlist refuses; edits may add nothing to that
-
-
-class Data(_Table):
+class Data(Table):
     """What is trained on and scored against; neither source: the embedded text."""
 
     dir: AbsolutePath | None = None  # a folder of .parquet, .jsonl or .txt files
@@ -61,7 +43,7 @@ class Data(_Table):
     seq_len: Annotated[int, Field(ge=8, le=65_536)] = 256
 
 
-class BudgetTable(_Table):
+class BudgetTable(Table):
     """What one experiment may spend."""
 
     seconds: Positive | None = None  # T_max; a number of batches with the clock `steps`
@@ -70,14 +52,14 @@ class BudgetTable(_Table):
     wall_cap: Positive | None = None  # the most wall seconds of training; none: from the budget
 
 
-class Policy(_Table):
+class Policy(Table):
     """Who proposes edits."""
 
     name: str = "ppo"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Slots(_Table):
+class Slots(Table):
     """Where experiments run."""
 
     devices: str = "auto"  # cpu, cpu*2, cuda:0, cuda:0,cuda:1
@@ -86,7 +68,7 @@ class Slots(_Table):
     warm: bool = True  # start the next trial's process while one trains
 
 
-class Convergence(_Table):
+class Convergence(Table):
     """When going on is pointless: the next experiments hardly gain anything. See convergence.py."""
 
     experiments: Annotated[int, Field(ge=1, le=100_000)] = 50  # how far it looks ahead
@@ -99,7 +81,7 @@ def _switch(value: object) -> object:
     return (Convergence() if value else None) if isinstance(value, bool) else value
 
 
-class Limits(_Table):
+class Limits(Table):
     """When the termination oracle stops the study; an absent limit is off."""
 
     max_experiments: Count | None = None  # in total, baseline and replicates included
@@ -124,7 +106,7 @@ class Limits(_Table):
         return self
 
 
-class Acceptance(_Table):
+class Acceptance(Table):
     """How sure a gain must be before it is kept."""
 
     replicates: Annotated[int, Field(ge=1, le=16)] = 2  # re-runs of the baseline at the start
@@ -136,7 +118,7 @@ class Acceptance(_Table):
     drift: Annotated[float, Field(ge=0, lt=0.5)] = 0.01  # of a false drift in a study; 0: no test
 
 
-class SelfEvaluation(_Table):
+class SelfEvaluation(Table):
     """When a running candidate is hopeless, and is aborted."""
 
     enabled: bool = True
@@ -147,7 +129,7 @@ class SelfEvaluation(_Table):
     evidence: Annotated[int, Field(ge=20, le=200)] = 30  # finished curves, before any abort
 
 
-class Review(_Table):
+class Review(Table):
     """Supervised mode: a person approves or vetoes each candidate before it runs."""
 
     supervised: bool | None = None  # none: as it was left, which is off in a new study
@@ -155,25 +137,29 @@ class Review(_Table):
     auto_approve_seconds: Positive | None = None  # approve what has waited this long; none: never
 
 
-class Notify(_Table):
+class Notify(Table):
     """Whom to tell what happens; it belongs to a machine, and is not kept in the study."""
 
     command: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None  # for the shell
 
 
-class Tui(_Table):
+class Tui(Table):
     """How the screen behaves; no study depends on it."""
 
     low_bandwidth: bool = False  # look every 2 s, and animate nothing
 
 
-class Settings(_Table):
+class Settings(Table):
     """The effective settings of a study."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "study"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     sandbox: Literal["auto", "required", "off"] = "auto"
     target: Target = Target()
+    metric: Metric = Metric()
+    progress: Progress = Progress()
+    access: Access = Access()
+    git: Git = Git()
     data: Data = Data()
     budget: BudgetTable = BudgetTable()
     policy: Policy = Policy()
@@ -247,7 +233,8 @@ def _problems(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield f"{key} is no setting; allowed here: {', '.join(_siblings(problem['loc']))}"
         elif problem["type"] == "value_error":
-            yield str(problem["ctx"]["error"])
+            where = f"{key}: " if len(problem["loc"]) > 1 else ""  # a table's own says which key
+            yield f"{where}{problem['ctx']['error']}"
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             yield f"{key} = {problem['input']!r} is not allowed: {message}"

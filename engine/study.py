@@ -28,7 +28,8 @@ from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
 from engine.selfeval import SelfEvaluation
-from engine.settings import FILE, Settings, Target
+from engine.settings import FILE, Settings
+from engine.target_settings import Target
 from engine.telemetry import DeviceSampler
 from env import manifest
 from state.folder import StudyFolder

@@ -22,8 +22,8 @@ from engine.in_process import InProcessExecutor, InProcessJob
 from engine.loop import Ending, Engine
 from engine.recovery import recover
 from engine.researcher import Researcher
-from engine.settings import Target
 from engine.study import prepare_engine
+from engine.target_settings import Target
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
 from state.read import Reader

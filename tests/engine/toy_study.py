@@ -21,8 +21,9 @@ from engine.executor import Budget, CurvePoint, Slot, TrialRequest, TrialResult
 from engine.in_process import InProcessExecutor
 from engine.loop import Engine
 from engine.recovery import recover
-from engine.settings import Settings, Target, validate
+from engine.settings import Settings, validate
 from engine.study import prepare_engine
+from engine.target_settings import Target
 from env.clock import ClockKind
 from env.manifest import Environment
 from env.sandbox import Sandbox
