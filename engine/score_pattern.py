@@ -19,7 +19,7 @@ def default_pattern(metric: str) -> str:
 
 def parse_score(text: str, metric: str) -> float:
     """The number that a script has printed. Raises ScoreError."""
-    plain = text.strip().strip("\"'").rstrip("%,;)]}").replace(",", "").replace("_", "")
+    plain = text.strip(" \t\"'%,;()[]{}").replace(",", "").replace("_", "")
     try:
         value = float(plain)
     except ValueError:
