@@ -27,12 +27,20 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.replace("_", "-") for name in found))
 
 
-def make(name: str, source: str, seed: int, **options: Any) -> Policy:
-    """The policy of that name, for a script and a seed. Raises PolicyError."""
+def make(
+    name: str, source: str, seed: int, *, program: str | None = None, **options: Any
+) -> Policy:
+    """The policy of that name, for a script and a seed. Raises PolicyError.
+
+    `program` is what people wrote for those who propose edits. It is handed on to a `make` that
+    has a parameter of this name: policies that read no language have none.
+    """
     if name not in names():
         raise PolicyError(f"there is no policy {name!r}: choose one of {', '.join(names())}")
     module = importlib.import_module(f"policy.{name.replace('-', '_')}{_SUFFIX}")
     maker = cast(Callable[..., Policy], module.make)
+    if "program" in inspect.signature(maker).parameters:
+        options["program"] = program
     try:
         inspect.signature(maker).bind(source, seed, **options)
     except TypeError as error:
