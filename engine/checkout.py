@@ -14,7 +14,7 @@ from target.source import SourceError
 
 _NO_TRAINING = ("setup.py", "conftest.py", "noxfile.py", "manage.py", "configurator.py")
 _INSIDE = ("scripts", "src", "examples")  # where projects keep their scripts
-_MOST_SCRIPTS = 1000
+_MOST_SCRIPTS = 100
 _MOST_MODULES = 100
 _LARGEST = 4 << 20  # bytes of a script that is read
 
@@ -37,16 +37,14 @@ class Checkout:
     def scripts(self) -> tuple[str, ...]:
         """The scripts that may train something, by their paths below the folder."""
         top = sorted(name for name in self.names if _may_train(name) and self.has(name))
-        if top:
-            return tuple(top[:_MOST_SCRIPTS])
         inside = [
             f"{folder}/{name}"
             for folder in _INSIDE
             if folder in self.names
-            for name in _listed(self.folder / folder)
+            for name in sorted(_listed(self.folder / folder))
             if _may_train(name)
         ]
-        return tuple(sorted(inside)[:_MOST_SCRIPTS])
+        return tuple([*top, *inside][:_MOST_SCRIPTS])
 
     @property
     def is_repository(self) -> bool:

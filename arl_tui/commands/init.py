@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +15,7 @@ from arl_tui.exits import CommandError, Exit
 from arl_tui.output import narrate, printable
 
 if TYPE_CHECKING:
+    from engine.metric_names import Direction
     from engine.presets import Draft, Question
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the script.")]
@@ -131,8 +133,8 @@ def _inside(script: Path, folder: Path) -> str:
     if path is None:
         raise CommandError(f"There is no file {script}: name a script that is there.", Exit.TARGET)
     try:
-        # Not resolved: a link in the folder to a script elsewhere is in the folder.
-        return Path(path.parent.resolve() / path.name).relative_to(folder).as_posix()
+        # Resolved, as the folder is: what is edited is the file that a link leads to.
+        return path.resolve().relative_to(folder).as_posix()
     except ValueError:
         raise CommandError(
             f"{script} lies outside of {folder}: give its own folder, `arl-tui init DIR`."
@@ -145,10 +147,10 @@ def _filled(name: str, value: str | None) -> str | None:
     return value
 
 
-def _direction(value: str | None) -> Literal["min", "max"] | None:
-    if value is None or value == "min" or value == "max":
-        return value  # type: ignore[return-value]
-    raise CommandError(f"There is no direction {value!r}: it is min (less is better) or max.")
+def _direction(value: str | None) -> Direction | None:
+    if value not in (None, "min", "max"):
+        raise CommandError(f"There is no direction {value!r}: it is min (less is better) or max.")
+    return cast("Direction | None", value)
 
 
 def _seconds(value: float | None) -> float | None:
@@ -170,6 +172,4 @@ def _tell(draft: Draft, path: Path) -> None:
 
 
 def _quoted(path: object) -> str:
-    import shlex
-
     return shlex.quote(str(path))

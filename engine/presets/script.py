@@ -62,7 +62,7 @@ def _which_script(checkout: Checkout) -> Question:
     return Question(
         text=f"Which script may be edited ({shown})?",
         default=likely,
-        sure=likely is not None and len(scored or scripts) == 1,
+        sure=likely is not None and (scored or list(scripts)) == [likely],
         missing=f"There are several scripts here ({shown}): name one with --script.",
         problem=lambda answer: None if checkout.has(answer) else f"There is no file {answer}.",
     )
