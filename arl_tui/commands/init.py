@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.metric_names import Direction
     from engine.presets import Draft, Question
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the script.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the script.")]
 PresetName = Annotated[
     str | None,
     typer.Option("--preset", metavar="NAME", help="autoresearch, nanochat, script or sealed."),
