@@ -31,7 +31,6 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
 ]
-_PRIOR_SHOWN = 20  # earlier results in the plain list
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 
@@ -116,7 +115,7 @@ def history(
         return
     best_id = None if incumbent is None else incumbent.experiment_id
     if before:
-        shown = prior_lines(before, described, tables.width(), _PRIOR_SHOWN)
+        shown = prior_lines(before, described, tables.width(), last=20)
         emit_styled([*shown, Text()])
     emit_styled(tables.history_lines(found, best_id, epoch_id, drifts))
     if not found:
@@ -219,19 +218,6 @@ def export(
         emit(results_tsv(experiments))
 
 
-def _prior(study: Path | None, last: int | None, as_json: bool) -> None:
-    """List what was tried before the study."""
-    with _reader(study) as reader:
-        found = reader.prior_results()
-        described = reader.study()
-    if as_json:
-        emit_json([asdict(result) for result in (found if last is None else found[-last:])])
-    elif found:
-        emit_styled(prior_lines(found, described, tables.width(), last))
-    else:
-        narrate("No results of before this study were given to it.")
-
-
 def _reader(study: Path | None) -> Reader:
     return Reader(find_folder(study))
 
@@ -267,3 +253,16 @@ def _one_of(name: str, value: str | None, allowed: tuple[Any, ...]) -> Any:
     if value is not None and value not in allowed:
         raise CommandError(f"There is no {name} {value!r}: it is one of {', '.join(allowed)}.")
     return value
+
+
+def _prior(study: Path | None, last: int | None, as_json: bool) -> None:
+    """List what was tried before the study."""
+    with _reader(study) as reader:
+        found = reader.prior_results()
+        described = reader.study()
+    if as_json:
+        emit_json([asdict(result) for result in (found if last is None else found[-last:])])
+    elif found:
+        emit_styled(prior_lines(found, described, tables.width(), last))
+    else:
+        narrate("No results of before this study were given to it.")
