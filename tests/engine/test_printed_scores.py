@@ -145,6 +145,14 @@ def test_a_number_without_words_is_a_score_whose_direction_is_unknown() -> None:
     assert read_output("print('ready')\n") == Output()
 
 
+def test_a_number_at_the_end_comes_before_the_loss_of_training() -> None:
+    source = (
+        'for s in r:\n    print(f"loss: {a}")\nprint(f"result: {b}")\nprint(f"train_loss: {c}")'
+    )
+    assert [score.name for score in read_output(source).scores] == ["result", "loss", "train_loss"]
+    assert read_output(source).likely == ()
+
+
 def test_memory_has_its_unit_in_the_name_or_behind_the_number() -> None:
     for source, shown in (
         ('print(f"peak_vram_mb:     {x:.1f}")', "512.5"),
