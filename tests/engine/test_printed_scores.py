@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import metric_names
@@ -52,6 +52,7 @@ def last(pattern: str, lines: list[str]) -> str:
     return str(found[-1][1])
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     NAMES,
     SEPARATORS,
@@ -71,6 +72,7 @@ def test_a_printed_number_is_found_again(
     assert float(last(score.pattern, printed(source, x=value))) == pytest.approx(shown)
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 10**6),
