@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.setting_types import AbsolutePath, Pattern, Table
 
@@ -55,6 +55,13 @@ class Access(Table):
     network: bool = False
     env: dict[str, str] = Field(default_factory=dict)  # variables that are set
     pass_env: tuple[str, ...] = ()  # variables that are passed on, by name
+
+    @field_validator("read", "write")
+    @classmethod
+    def _some(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if any(path.strip("/") == "" for path in paths):
+            raise ValueError("name the folders that the command needs, not the whole file system")
+        return paths
 
 
 class Git(Table):
