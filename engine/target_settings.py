@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -45,6 +46,13 @@ class Progress(Table):
 
     # Groups by name: loss, and at most percent, or step and total. None: there are no such lines.
     pattern: Pattern | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_loss(cls, pattern: str | None) -> str | None:
+        if pattern is not None and "loss" not in re.compile(pattern).groupindex:
+            raise ValueError("it needs a group that finds the loss, for example (?P<loss>[0-9.]+)")
+        return pattern
 
 
 class Access(Table):

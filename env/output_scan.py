@@ -17,7 +17,6 @@ _LINE_BYTES = 4 * LINE_CHARACTERS  # a character takes four at most
 
 # Colours, cursor movements, titles and links: control sequences of ECMA-48.
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_Search = Callable[[str], "re.Match[str] | None"]
 
 
 class OutputScan:
@@ -43,7 +42,8 @@ class OutputScan:
         self._progress = None if output["progress"] is None else re.compile(output["progress"])
         self._line = bytearray()  # the beginning of a line that has not ended
         self._after_return = False  # whether a line feed would belong to the line before
-        self._lines = 0  # of progress
+        self._trains = False
+        self._lines = 0  # of progress, where it is not numbered
         self._furthest = 0.0
 
     def write(self, block: bytes) -> None:
@@ -85,19 +85,24 @@ class OutputScan:
         self._score.look(lines)
         self._memory.look(lines)
         if self._progress is not None:
-            self._look_for_progress(self._progress.search, lines)
+            self._look_for_progress(self._progress, lines)
 
-    def _look_for_progress(self, search: _Search, lines: list[str]) -> None:
+    def _look_for_progress(self, pattern: re.Pattern[str], lines: list[str]) -> None:
+        numbered = "step" in pattern.groupindex
         newest = None
-        for match in filter(None, map(search, lines)):
+        # Where lines have numbers the newest is enough; else they are counted.
+        for match in filter(None, map(pattern.search, reversed(lines))):
             found = match.groupdict()
             loss = _number(found.get("loss"))
             if loss is not None:
-                newest = loss, found
+                newest = newest or (loss, found)
                 self._lines += 1
-                if self._lines == 1:
-                    self._say({"type": "ready"})
+                if numbered:
+                    break
         if newest is not None:
+            if not self._trains:
+                self._trains = True
+                self._say({"type": "ready"})
             self._report(*newest)
 
     def _report(self, loss: float, found: Mapping[str, str | None]) -> None:

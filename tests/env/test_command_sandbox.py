@@ -146,7 +146,7 @@ tried(lambda: open("/file", "w"))
 def test_home_is_a_new_folder(project: Project, walled: Sandbox) -> None:
     code = """
 home = os.path.expanduser("~")
-print(sorted(name for name in os.listdir(home) if home not in sys.prefix or name != sys.prefix))
+print(os.listdir(home))
 open(os.path.join(home, ".state"), "w").write("x")
 tried(lambda: open(os.path.join(home, ".ssh/id")))
 """
@@ -239,13 +239,12 @@ def test_a_server_of_the_host_is_reached_when_asked_for(
     with socket.create_server(("127.0.0.1", 0)) as server:
         code = f"""
 tried(lambda: socket.create_connection({server.getsockname()!r}, timeout=20).close())
-print(os.path.exists("/etc/resolv.conf") == os.path.exists("/etc/ssl/certs"))
 print(os.path.exists("/etc/resolv.conf"))
 """
         said = project.python(code, walled, network=asked)
     resolves = os.path.exists("/etc/resolv.conf")
     assert said[0] == ("done" if asked else "ECONNREFUSED")
-    assert said[2] == str(resolves and asked)
+    assert said[1] == str(resolves and asked)
 
 
 def test_folders_in_memory_are_bounded(project: Project, walled: Sandbox) -> None:
@@ -327,16 +326,15 @@ tried(lambda: socket.socket(socket.AF_UNIX))
 def test_without_bubblewrap_children_know_themselves_and_share_memory(
     project: Project, locked: Sandbox
 ) -> None:
-    code = """
+    code = f"""
 import multiprocessing
-import subprocess
 context = multiprocessing.get_context("fork")
 queue = context.SimpleQueue()
 child = context.Process(target=lambda: queue.put(open("/proc/self/status").readline().split()[0]))
 child.start()
 print(queue.get())
 child.join()
-tried(lambda: open(f"/proc/{os.getppid()}/environ").read())
+tried(lambda: open("/proc/{os.getpid()}/environ"))
 """
     assert project.python(code, locked) == ["Name:", errno.errorcode[errno.EACCES]]
 

@@ -64,18 +64,19 @@ def test_the_deadline_ends_it_and_what_it_printed_counts(
     supervise_command: Callable[..., Any],
 ) -> None:
     script = "print('score: 4'); print('step 1 (9%) | loss: 2.0', flush=True); time.sleep(3600)"
-    said, last = supervise_command(script, wall_cap=0.7, progress=PROGRESS).finish()
+    said, last = supervise_command(script, wall_cap=1.5, progress=PROGRESS).finish()
     assert [body["type"] for body in said] == ["ready", "report"]
     assert (last["kind"], last["clean"]) == ("timeout", False)
-    assert last["reason"] == "it ran longer than 0.7 s"
+    assert last["reason"] == "it ran longer than 1.5 s"
     assert last["score"] == "4"
 
 
 def test_start_up_counts_for_the_deadline(supervise_command: Callable[..., Any]) -> None:
-    script = "time.sleep(0.5); print('step 1 (9%) | loss: 2.0', flush=True); time.sleep(3600)"
-    _, last = supervise_command(script, wall_cap=1.0, progress=PROGRESS).finish()
-    assert last["reason"] == "it ran longer than 1 s"
-    assert last["total_seconds"] < 1.4
+    script = "time.sleep(1.0); print('step 1 (9%) | loss: 2.0', flush=True); time.sleep(3600)"
+    _, last = supervise_command(script, wall_cap=1.6, progress=PROGRESS).finish()
+    assert last["reason"] == "it ran longer than 1.6 s"
+    assert last["startup_seconds"] >= 1.0
+    assert last["wall_seconds"] < 1.6
 
 
 def test_the_engine_can_abort_it(supervise_command: Callable[..., Any]) -> None:
@@ -91,10 +92,10 @@ def test_two_hundred_megabytes_are_read_to_the_end(supervise_command: Callable[.
     script = """
     os.write(1, b"score: 1\\n")
     lines = b"step 12 (3%) | loss: 2.5\\n" * 40_000
-    for _ in range(100):
+    for _ in range(20):
         for start in range(0, len(lines), 1 << 16):
             os.write(1, lines[start:start + (1 << 16)])
-    for _ in range(100):
+    for _ in range(180):
         os.write(1, b"x" * (1 << 20))
     os.write(1, b"\\nscore: 2\\n")
     """
@@ -140,7 +141,7 @@ def test_a_child_that_outlives_it_is_ended(
 
 
 def test_memory_and_processes_are_bounded(supervise_command: Callable[..., Any]) -> None:
-    held = "x = b'x' * (1 << 29); print('score: 1', flush=True); time.sleep(60)"
+    held = "print('score: 1', flush=True); x = b'x' * (1 << 29); time.sleep(60)"
     _, last = supervise_command(held, memory_bytes=1 << 28).finish()
     assert (last["kind"], last["score"]) == ("oom", "1")
     _, last = supervise_command("for _ in range(7): os.fork()\ntime.sleep(60)").finish()
@@ -155,16 +156,18 @@ def test_a_cut_lifeline_ends_it(supervise_command: Callable[..., Any]) -> None:
     assert last["kind"] == "interrupted"
 
 
-def test_nobody_talks_to_a_command(supervise_command: Callable[..., Any]) -> None:
+def test_nobody_talks_to_a_command(supervise_command: Callable[..., Any], tmp_path: Path) -> None:
     script = """
-    print("score:", sorted(int(n) for n in os.listdir("/proc/self/fd"))[:3], len(sys.argv))
-    print(sys.stdin.read() == "")
+    while not os.path.exists("said"):
+        time.sleep(0.01)
+    print(sorted(os.listdir("/proc/self/fd")), sys.argv, sys.stdin.read())
     """
     command = supervise_command(script)
     command.tell({"config": {"seed": 1}})
     command.tell({"type": "go"})
+    (tmp_path / "said").touch()
     _, last = command.finish()
-    assert last["log"].split("\n")[:2] == ["score: [0, 1, 2] 1", "True"]
+    assert last["log"] == "['0', '1', '2', '3'] ['-c'] \n"  # the last one lists the folder
 
 
 def test_a_pattern_that_is_none_is_said(supervise_command: Callable[..., Any]) -> None:
