@@ -37,7 +37,7 @@ NETWORK_FILES = (
 # folder of ours that their interpreter might look into.
 LOCK = "/.arl/env/lock.py"
 _LOCK_FILES = ("__init__.py", "landlock.py", "lock.py", "seccomp.py")
-_KERNELS = ("/proc", "/dev", "/sys")
+_PROCESSES, _DEVICES = "/proc", "/dev"
 
 Kind = Literal["empty", "link", "read", "write"]
 
@@ -67,7 +67,7 @@ def mounts(access: Access, needed: Iterable[str] = ()) -> tuple[Mount, ...]:
     if access.home:
         found, home = _resolved(access.home)
         links += found
-        if home != "/" and not _of_system(home):
+        if home != "/" and not _of_system(home) and not _of_kernel(home):
             wanted[home] = Mount(home, "empty")
     for path in access.shared:
         below = os.path.relpath(path, access.work)
@@ -81,7 +81,7 @@ def mounts(access: Access, needed: Iterable[str] = ()) -> tuple[Mount, ...]:
     for kind, paths in kinds:
         for path in paths:
             found, real = _resolved(path)
-            if os.path.exists(real):
+            if os.path.exists(real) and not _of_kernel(real):
                 links += found
                 wanted[real] = Mount(real, kind, real)
     wanted[work] = Mount(work, "write", os.path.realpath(access.folder))
@@ -101,6 +101,8 @@ def options(plan: Iterable[Mount], scratch_bytes: int) -> list[str]:
             result += ["--symlink", mount.source, mount.at]
         else:
             bind = "--ro-bind-try" if mount.kind == "read" else "--bind-try"
+            if view.inside(mount.at, _DEVICES) and mount.kind == "write":
+                bind = "--dev-bind-try"
             result += [bind, mount.source, mount.at]
     return result
 
@@ -144,7 +146,12 @@ def _through_link(folder: str, below: str) -> bool:
 
 
 def _of_system(path: str) -> bool:
-    return any(view.inside(path, root) for root in (*view.SYSTEM, *_KERNELS))
+    return any(view.inside(path, root) for root in view.SYSTEM)
+
+
+def _of_kernel(path: str) -> bool:
+    """Whether the sandbox has its own there: its processes, and its folder of devices."""
+    return path == _DEVICES or view.inside(path, _PROCESSES)
 
 
 def _without_what_shows(wanted: Iterable[Mount]) -> Iterator[Mount]:

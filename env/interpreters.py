@@ -7,6 +7,7 @@ a command starts besides, words do not tell: such folders have to be listed.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shlex
@@ -33,14 +34,17 @@ _KEPT: Mapping[str, tuple[tuple[str, str], ...]] = {
 _ENVIRONMENTS = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")  # variables
 _PROGRAMS = ("bin", "condabin")
 _STORES = ("/nix/store", "/gnu/store")  # where everything refers to everything
+_LIBRARIES = ("CUDA_HOME", "CUDA_PATH")  # variables, as LD_LIBRARY_PATH is
 _MOST_LINKS = 40
+_PTH_CHARACTERS = 1 << 16
 
 
 def prefixes(command: str, path: str, folder: str) -> tuple[str, ...]:
     """The folders and files, outside the system's, that the programs of a command line need.
 
-    `path` is the search path of the command, `folder` where it runs. They are absolute, outermost
-    first, and none holds home, or is it. Words that name no program are passed over.
+    So are those that variables of the linker and of CUDA name. `path` is the search path of the
+    command, `folder` where it runs. They are absolute, outermost first, and none holds home, or is
+    it. Words that name no program are passed over.
     """
     search = _Search(path, folder)
     for name in _IN_FOLDER:
@@ -51,7 +55,12 @@ def prefixes(command: str, path: str, folder: str) -> tuple[str, ...]:
             search.environment(os.path.join(folder, named))
     for word in (*_ALWAYS, *_words(command)):
         search.word(word)
-    for own in glob.glob(f"{search.home}/.local/lib/python3.*"):  # packages installed with --user
+    for variable in ("LD_LIBRARY_PATH", *_LIBRARIES):
+        for named in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+            search.add(named)
+    for own in glob.glob(
+        f"{glob.escape(search.home)}/.local/lib/python3.*"
+    ):  # packages installed with --user
         search.add(own)
     return search.found()
 
@@ -123,6 +132,8 @@ class _Search:
             return
         self._seen.add(root)
         self.add(root)
+        for path in _elsewhere(root):
+            self.add(path)
         about = _settings(os.path.join(root, "pyvenv.cfg"))
         base = about.get("home", "")
         names = ("python3", "python", f"python{'.'.join(about.get('version', '3').split('.')[:2])}")
@@ -202,6 +213,15 @@ def _is_prefix(root: str) -> bool:
     libraries = any(os.path.isdir(os.path.join(root, name)) for name in ("lib", "lib64"))
     own = any(os.path.isdir(os.path.join(root, name)) for name in _PROGRAMS)
     return libraries and own and os.path.dirname(root) != "/"
+
+
+def _elsewhere(root: str) -> Iterator[str]:
+    """The folders outside an environment whose packages are installed to be edited."""
+    for file in glob.glob(f"{glob.escape(root)}/lib/python3*/site-packages/*.pth"):
+        with contextlib.suppress(OSError), open(file, encoding="utf-8", errors="replace") as opened:
+            for line in opened.read(_PTH_CHARACTERS).splitlines():
+                if os.path.isabs(line) and os.path.isdir(line):
+                    yield line
 
 
 def _settings(file: str) -> dict[str, str]:

@@ -130,6 +130,10 @@ def test_nothing_is_laid_on_a_link_of_the_copy(home: Path) -> None:
 def test_what_the_system_shows_is_left_out(home: Path) -> None:
     found = plan(home, read=("/usr/lib", "/bin/sh", "/lib"), write=("/usr/share",))
     assert set(found) == {str(home), "proj", "/usr/share"}
+    assert set(plan(home, read=("/proc/self", "/dev"), write=("/dev", "/proc"))) == {
+        str(home),
+        "proj",
+    }
     assert "empty " not in plan(home, home="/usr/sbin").values()
     assert "empty " not in plan(home, home="/").values()
     assert "empty " not in plan(home, home="").values()

@@ -55,7 +55,7 @@ class Home:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in list(os.environ):
-        if name.startswith(("VIRTUAL_ENV", "CONDA_", "UV_", "PYENV_", "MAMBA_")):
+        if name.startswith(("VIRTUAL_ENV", "CONDA_", "UV_", "PYENV_", "MAMBA_", "CUDA_", "LD_")):
             monkeypatch.delenv(name)
     return Home(tmp_path / "home")
 
@@ -149,6 +149,23 @@ def test_home_itself_and_what_holds_it_are_never_found(home: Home) -> None:
     found = interpreters.prefixes("python3.12 -m x", f"{home.root}/bin", str(home.project))
     assert not any(view.inside(str(home.root), path) for path in found)
     assert f"{home.root}/bin/python3.12" in found
+
+
+def test_packages_that_are_installed_to_be_edited(home: Home) -> None:
+    home.venv("proj/.venv", Path("/usr/bin/python3"))
+    packages = home.root / "proj/.venv/lib/python3.12/site-packages"
+    for path in (packages, home.root / "src/lib/src"):
+        path.mkdir(parents=True)
+    lines = f"{home.root}/src/lib/src\nimport os; os.x\n/gone\n{home.root}\nrelative\n"
+    (packages / "__editable__.lib-1.pth").write_text(lines)
+    assert home.prefixes("python x.py") == ["proj/.venv", "src/lib/src"]
+
+
+def test_libraries_that_variables_name(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "cuda/lib64").mkdir(parents=True)
+    monkeypatch.setenv("CUDA_HOME", str(home.root / "cuda"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{home.root}/cuda/lib64:/usr/lib::{home.root}")
+    assert home.prefixes("./x") == ["cuda"]
 
 
 def test_links_that_lead_nowhere_or_in_circles(home: Home) -> None:
