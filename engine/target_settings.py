@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.setting_types import AbsolutePath, Pattern, Table
 
@@ -46,6 +47,13 @@ class Progress(Table):
     # Groups by name: loss, and at most percent, or step and total. None: there are no such lines.
     pattern: Pattern | None = None
 
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_loss(cls, pattern: str | None) -> str | None:
+        if pattern is not None and "loss" not in re.compile(pattern).groupindex:
+            raise ValueError("it needs a group that finds the loss, for example (?P<loss>[0-9.]+)")
+        return pattern
+
 
 class Access(Table):
     """What the sandbox of a command target leaves open, besides its own folder and Python."""
@@ -55,6 +63,13 @@ class Access(Table):
     network: bool = False
     env: dict[str, str] = Field(default_factory=dict)  # variables that are set
     pass_env: tuple[str, ...] = ()  # variables that are passed on, by name
+
+    @field_validator("read", "write")
+    @classmethod
+    def _some(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if any(path.strip("/") == "" for path in paths):
+            raise ValueError("name the folders that the command needs, not the whole file system")
+        return paths
 
 
 class Git(Table):
