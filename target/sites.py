@@ -21,10 +21,11 @@ ABSENT = "off"  # the value of a structure that is not there, and could be inser
 class Site:
     """A place that an edit can change, and what is known about it.
 
-    `id` survives edits elsewhere in the file: a constant's name (`NAME[1]` inside a tuple), or
-    `rule:Class.function` for a structure. `low`, `high`, `log` and `choices` come from hints in the
-    constant's comment or from the rule. `text` is the source text of the value; `line` counts
-    from 1.
+    `id` survives edits elsewhere in the file: a constant's name (`NAME[1]` inside a tuple), what
+    holds a default or keyword (`Config.n_layer`, `--lr`, `AdamW.betas[0]`), or
+    `rule:Class.function` for a structure. `name` is what people and policies read. `low`, `high`,
+    `log` and `choices` come from hints in the comments or from the rule. `text` is the source text
+    of the value; `line` counts from 1.
     """
 
     id: str
@@ -113,11 +114,7 @@ def find_sites(source: str) -> tuple[Site, ...]:
 
 
 def _thawed(script: Script, found: Iterable[Found]) -> Iterable[Found]:
-    frozen = {
-        line
-        for line, text in script.comments.items()
-        if "arl:" in text and hints.parse(text, line).frozen
-    }
+    frozen = hints.frozen_lines(script)
     return (item for item in found if item.site.line not in frozen)
 
 
