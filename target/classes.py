@@ -54,7 +54,7 @@ def inherits(script: Script, name: str, pattern: re.Pattern[str]) -> bool:
     return False
 
 
-def takes_fields(script: Script, node: ast.ClassDef) -> bool:
+def takes_fields(node: ast.ClassDef) -> bool:
     """Whether the class's constructor takes its annotated fields: a dataclass and its like."""
     for decorator in node.decorator_list:
         func = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -78,7 +78,7 @@ def fields(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr, ast.stmt]]:
                 pass
             case _:
                 continue
-        default = _default(value)
+        default = default_of(value)
         if default is not None:
             yield name, default, stmt
 
@@ -92,7 +92,8 @@ def annotated(node: ast.ClassDef) -> list[str]:
     ]
 
 
-def _default(value: ast.expr) -> ast.expr | None:
+def default_of(value: ast.expr) -> ast.expr | None:
+    """The default that a field is given: the value, or what `field(default=...)` says."""
     if not isinstance(value, ast.Call):
         return value
     if not re.fullmatch(r"(\w+\.)*(field|Field|ib)", ast.unparse(value.func)):

@@ -64,8 +64,6 @@ _LENGTH = re.compile(
 _EVALUATES = re.compile(r"eval|valid|estimate_loss|(^|_)test(_|$)", re.IGNORECASE)
 
 
-
-
 def reason_against(script: Script, name: str) -> str | None:
     """Why an edit should leave what has this name alone; None when it may change."""
     why = by_name(name)

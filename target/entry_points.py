@@ -1,4 +1,4 @@
-"""The entry points of a sealed script: `build_model(vocab_size, seq_len)` and `train(model, run)`."""
+"""The entry points of a sealed script: `build_model` and `train`."""
 
 from __future__ import annotations
 

@@ -117,9 +117,7 @@ def _kind(value: Value) -> Kind:
     return "int" if isinstance(value, int) else "float"
 
 
-def _choices(
-    script: Script, is_read: Callable[[ast.expr], bool], value: str
-) -> tuple[Value, ...]:
+def _choices(script: Script, is_read: Callable[[ast.expr], bool], value: str) -> tuple[Value, ...]:
     """The strings that the script itself compares the value with; else a known family."""
     known: dict[Value, None] = {value: None}
     for node in script.nodes:

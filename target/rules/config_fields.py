@@ -21,7 +21,7 @@ from target.value_sites import Named, is_short, reads_attribute, sites
 def find(script: Script) -> list[Found]:
     """The defaults that decide something. People and policies read them by the field's name."""
     found: list[Found] = []
-    holders = [node for node in classes(script).values() if _holds_settings(script, node)]
+    holders = [node for node in classes(script).values() if _holds_settings(node)]
     count = Counter(name for node in holders for name, _, _ in fields(node))
     stored = stored_attributes(script)
     for node in holders:
@@ -40,8 +40,8 @@ def find(script: Script) -> list[Found]:
     return found
 
 
-def _holds_settings(script: Script, node: ast.ClassDef) -> bool:
-    if takes_fields(script, node):
+def _holds_settings(node: ast.ClassDef) -> bool:
+    if takes_fields(node):
         return True
     return not node.bases and is_config_name(node.name)
 
@@ -93,4 +93,3 @@ def _keys(script: Script, name: str) -> set[str]:
             case _:
                 each.append(set())
     return set.intersection(*each) if each else set()
-

@@ -22,15 +22,20 @@ from target.value_sites import Named, is_short, joined, sites
 
 Kind = Literal["optimizer", "scheduler", "layer", "module", "settings"]
 
-TECHNICAL = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TECHNICAL = _words(
     """batch_first capturable device differentiable dim dtype foreach fused inplace
     is_causal last_epoch maximize mode num_training_steps padding_idx persistent process_group
-    reduction strict threshold_mode total_iters total_steps track_running_stats verbose""".split()
+    reduction strict threshold_mode total_iters total_steps track_running_stats verbose"""
 )
 # What of torch's layers may change alone; their sizes have to fit their neighbours'.
-_LAYER_KEYWORDS = frozenset(
+_LAYER_KEYWORDS = _words(
     """p bias eps momentum dropout dropout_p nhead num_heads dim_feedforward num_layers norm_first
-    activation affine elementwise_affine negative_slope alpha margin add_bias_kv""".split()
+    activation affine elementwise_affine negative_slope alpha margin add_bias_kv"""
 )
 _OPTIMIZER = re.compile(
     r"[A-Z]\w*(Adam\w*|SGD\w*|Optimizer|Prop)|Adam\w*|SGD\w*|Lion\w*|Muon\w*|\w*Shampoo|SOAP|Soap"
@@ -105,7 +110,7 @@ def _kind(script: Script, call: ast.Call, name: str) -> Kind | None:
             return "optimizer"
         if inherits(script, name, _MODULE_BASE):
             return "module"
-        return "settings" if takes_fields(script, own) else None
+        return "settings" if takes_fields(own) else None
     if _SCHEDULER.fullmatch(name) or "lr_scheduler." in path:
         return "scheduler"
     if _OPTIMIZER.fullmatch(name) or _MAKES_OPTIMIZER.fullmatch(name):

@@ -16,7 +16,9 @@ from target.source import Script
 _NAMES_IT = ("kind", "name", "group_name")
 _SKIPPED = TECHNICAL | {"params", *_NAMES_IT}
 # Variables that say no more than that they hold parameters.
-_PLAIN = re.compile(r"(model|group|trainable|named)?_?(params?|groups?|parameters)|model|net|self|ps?")
+_PLAIN = re.compile(
+    r"(model|group|trainable|named)?_?(params?|groups?|parameters)|model|net|self|ps?"
+)
 
 
 def find(script: Script) -> list[Found]:
