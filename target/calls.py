@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 
 from target import builtin_calls
 from target.classes import annotated, default_of, is_config_name, takes_fields
@@ -168,5 +169,6 @@ class Calls(Expressions):
         return made
 
 
+@lru_cache(maxsize=256)
 def _is_generator(node: ast.FunctionDef | ast.Lambda) -> bool:
     return any(isinstance(part, ast.Yield | ast.YieldFrom | ast.Await) for part in ast.walk(node))

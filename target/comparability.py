@@ -46,7 +46,8 @@ _LEFT_ALONE: tuple[tuple[str, str], ...] = (
     (
         "it is about the machine",
         r"_(WORKERS?|THREADS?|JOBS|PREFETCH|BACKEND|WORLD_SIZE|PIN_MEMORY)_"
-        r"|_(LOCAL|GLOBAL|DDP|NODE)_RANK_|_DEVICES?_$|^_(USE_)?(COMPILE|CUDA|GPU|MPS|DDP)_$"
+        r"|_(LOCAL|GLOBAL|DDP|NODE)_RANK_|^_((N|NUM|CUDA|TORCH|MAIN)_)?DEVICES?_$"
+        r"|^_(USE_)?(COMPILE|CUDA|GPU|MPS|DDP)_$"
         r"|^_(N|NUM)_GPUS?_$",
     ),
     (
@@ -83,6 +84,18 @@ def by_name(name: str) -> str | None:
 
 def _words(name: str) -> str:
     return f"_{'_'.join(word.upper() for word in _WORD.findall(name))}_"
+
+
+@lru_cache(maxsize=64)
+def evaluation_lines(script: Script) -> frozenset[int]:
+    """The lines of the functions that say by their names that they evaluate."""
+    return frozenset(
+        line
+        for node in script.nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and _EVALUATES.search(node.name)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    )
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from target.classes import is_config_name, takes_fields
 from target.execution import Execution
 from target.expressions import EnoughRead, names_of
 from target.known import UNKNOWN, Class, Function, Record, Scope, Value, merged, plain, truth
-from target.source import BOM
+from target.source import parse
 
 _MAIN = "__main__"
 _SETTINGS = re.compile(r"(\w+_)?(config|cfg|conf|args|arguments|opts?|hparams|hp|params|settings)")
@@ -103,8 +103,7 @@ class _Reading(Execution):
 
     def _text(self, module: str, test: ast.expr) -> str:
         """The test as it is written, in one line."""
-        written = ast.get_source_segment(self.sources[module].removeprefix(BOM), test)
-        return " ".join((written or ast.unparse(test)).split())
+        return " ".join(parse(self.sources[module]).slice(test).split())
 
     def _values(self, test: ast.expr, scope: Scope) -> Iterator[tuple[str, str]]:
         seen: set[str] = set()

@@ -13,7 +13,7 @@ from target.bindings import is_guard
 from target.calls import Calls
 from target.flow import Flow
 from target.known import UNKNOWN, Class, Dotted, Function, Module, Record, Scope, Value, truth
-from target.source import SourceError, syntax_tree
+from target.source import SourceError, parse
 
 _ROUNDS = 64  # of a loop that is gone through
 _CHANGES = ("append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "sort")
@@ -33,7 +33,7 @@ class Execution(Calls):
 
     def run(self, name: str, source: str) -> Module:
         """Follow a module from its first statement to its last. Raises SourceError."""
-        tree = syntax_tree(source)
+        tree = parse(source).tree
         self.sources[name], self.trees[name] = source, tree
         module = self.modules[name] = Module(name)
         module.names["__name__"] = name

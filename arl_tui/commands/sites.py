@@ -21,7 +21,7 @@ from target.source import SourceError, read
 
 _WIDEST = 34  # of a column
 _NEAR = 2  # steps to either side that are shown
-_HOLDS = {True: "holds", False: "broken", None: "unknown"}
+_HOLDS = {True: "holds", False: "fails", None: "unknown"}
 
 
 def register(app: typer.Typer) -> None:
