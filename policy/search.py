@@ -19,9 +19,10 @@ from policy.contract import (
     require_sites,
 )
 from target import gate
-from target.edit import Change, Edit, change
+from target.edit import Change, Edit, EditError, apply, change
 from target.literal import Value
 from target.sites import Site, find_sites
+from target.source import SourceError
 
 MOST_CHANGES = 3
 _DRAWS = 100  # random draws before every edit is gone through in order
@@ -151,13 +152,18 @@ class SearchPolicy(Policy):
                     yield Edit(tuple(change(site, value) for site, value in pairs))
 
     def _new(self, edit: Edit) -> Proposal | None:
-        proposal = propose(
+        if self._is_tried(edit):  # far cheaper than the gate
+            return None
+        return propose(
             edit,
             self._incumbent,
             number=self._number,
             sealed=self._sealed,
             modules=self._modules,
         )
-        if proposal is None or digest(proposal.source) in self._tried:
-            return None
-        return proposal
+
+    def _is_tried(self, edit: Edit) -> bool:
+        try:
+            return digest(apply(edit, self._incumbent)) in self._tried
+        except (EditError, SourceError):
+            return True

@@ -62,7 +62,9 @@ _PATTERNS = tuple((why, re.compile(pattern)) for why, pattern in _LEFT_ALONE)
 _LENGTH = re.compile(
     r"_(SEQ|SEQUENCE|CONTEXT|CTX|BLOCK)_(LEN|LENGTH|SIZE)_|_MAX_(LEN|LENGTH)_|^_(SEQLEN|CONTEXT)_$"
 )
-_EVALUATES = re.compile(r"eval|valid|estimate_loss|(^|_)test(_|$)", re.IGNORECASE)
+_EVALUATES = re.compile(
+    r"_(EVAL(S|UATE|UATION|UATOR)?|VAL|VALID|VALIDATE|VALIDATION|TEST|TESTING|ESTIMATE_LOSS)_"
+)
 
 
 def reason_against(script: Script, name: str) -> str | None:
@@ -82,6 +84,10 @@ def by_name(name: str) -> str | None:
     return next((why for why, pattern in _PATTERNS if pattern.search(words)), None)
 
 
+def _evaluates(function: str) -> bool:
+    return _EVALUATES.search(_words(function)) is not None
+
+
 def _words(name: str) -> str:
     return f"_{'_'.join(word.upper() for word in _WORD.findall(name))}_"
 
@@ -92,8 +98,7 @@ def evaluation_lines(script: Script) -> frozenset[int]:
     return frozenset(
         line
         for node in script.nodes
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _EVALUATES.search(node.name)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _evaluates(node.name)
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     )
 
@@ -109,11 +114,11 @@ def _read_by_evaluation(script: Script) -> frozenset[str]:
         for node in script.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    pending = [name for name in functions if _EVALUATES.search(name)]
+    pending = [name for name in functions if _evaluates(name)]
     done: set[str] = set()
     read: set[str] = set()
     for node in script.nodes:
-        if isinstance(node, ast.Call) and _EVALUATES.search(_last(node.func)):
+        if isinstance(node, ast.Call) and _evaluates(_last(node.func)):
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             read.update(name for part in arguments for name in _names(part))
     while pending:

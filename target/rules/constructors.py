@@ -1,4 +1,4 @@
-"""Keyword arguments of optimisers, schedulers, modules and settings: `AdamW.lr`, `Dropout.p`.
+"""Keyword arguments of optimisers, schedulers, models and settings: `AdamW.lr`, `Dropout.p`.
 
 Only in scripts that train and score themselves: a sealed script's knobs are its constants. Places
 of one module class that all have the same value are one site, and change together.
@@ -12,26 +12,21 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
-from target import comparability, entry_points
+from target import entry_points
 from target.classes import classes, inherits, is_config_name, path_of, takes_fields
-from target.hints import at, frozen_lines
+from target.keyword_sites import TECHNICAL, keyword_sites
 from target.literal import same
 from target.sites import Found
-from target.source import Script, SourceError
-from target.value_sites import Named, is_short, joined, sites
+from target.source import Script
+from target.value_sites import joined
 
-Kind = Literal["optimizer", "scheduler", "layer", "module", "settings"]
+Kind = Literal["optimizer", "scheduler", "layer", "module", "model", "settings"]
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-TECHNICAL = _words(
-    """batch_first capturable device differentiable dim dtype foreach fused inplace
-    is_causal last_epoch maximize mode num_training_steps padding_idx persistent process_group
-    reduction strict threshold_mode total_iters total_steps track_running_stats verbose"""
-)
 # What of torch's layers may change alone; their sizes have to fit their neighbours'.
 _LAYER_KEYWORDS = _words(
     """p bias eps momentum dropout dropout_p nhead num_heads dim_feedforward num_layers norm_first
@@ -45,6 +40,10 @@ _MAKES_OPTIMIZER = re.compile(r"[a-z_]*optim[a-z_]*")
 _SCHEDULER = re.compile(r"[A-Z]\w*(LR|Scheduler|LROnPlateau)|get_\w*schedule\w*")
 _OPTIMIZER_BASE = re.compile(r"\w*Optimizer|Adam\w*|SGD")
 _MODULE_BASE = re.compile(r"(\w*\.)?\w*Module")
+# Whole models of other libraries, but not what splits data or measures.
+_MODEL_PATH = re.compile(
+    r"(sklearn\.(?!model_selection|metrics|datasets)|xgboost|lightgbm|catboost)\b.*\.[A-Z]\w*"
+)
 # The few positional arguments that people write instead of keywords.
 _POSITIONAL: dict[str, tuple[str, ...]] = {
     "StepLR": ("", "step_size", "gamma"),
@@ -70,38 +69,6 @@ def find(script: Script) -> list[Found]:
     return [*found, *_together(layers)]
 
 
-def keyword_sites(
-    script: Script, owner: str, arguments: Sequence[tuple[str, ast.expr]], strings: bool = False
-) -> list[Found]:
-    """A site for each literal argument `owner.keyword`. Raises SourceError for a shared hint.
-
-    A range in a line with several of them could mean any.
-    """
-    found: list[Found] = []
-    steered: dict[int, str] = {}  # the keyword that a line's hint is for
-    for keyword, value in arguments:
-        if not is_short(value) or value.lineno in frozen_lines(script):
-            continue
-        hints = at(script, value.lineno, value.end_lineno or value.lineno)
-        if not hints.asks and comparability.reason_against(script, keyword) is not None:
-            continue
-        named = Named(
-            id=f"{owner}.{keyword}",
-            name=f"{owner}.{keyword}",
-            hints=hints,
-            is_read=lambda node: False,
-            strings=strings,
-        )
-        new = sites(script, named, value)
-        if new and hints.asks and steered.setdefault(value.lineno, keyword) != keyword:
-            raise SourceError(
-                f"line {value.lineno}: the hint stands at both {steered[value.lineno]} and"
-                f" {keyword}: give each a line of its own"
-            )
-        found += new
-    return found
-
-
 def _kind(script: Script, call: ast.Call, name: str) -> Kind | None:
     path = path_of(script, call.func)
     own = classes(script).get(name)
@@ -113,8 +80,10 @@ def _kind(script: Script, call: ast.Call, name: str) -> Kind | None:
         return "settings" if takes_fields(own) else None
     if _SCHEDULER.fullmatch(name) or "lr_scheduler." in path:
         return "scheduler"
-    if _OPTIMIZER.fullmatch(name) or _MAKES_OPTIMIZER.fullmatch(name):
+    if _OPTIMIZER.fullmatch(name) or _MAKES_OPTIMIZER.fullmatch(name) or path[:6] == "optax.":
         return "optimizer"
+    if _MODEL_PATH.fullmatch(path):
+        return "model"
     if ".nn." in f".{path}" and name[:1].isupper() and not name.endswith("Loss"):
         return "layer"  # a loss may be what the score is
     return "settings" if name[:1].isupper() and is_config_name(name) else None

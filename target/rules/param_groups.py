@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from target import entry_points
 from target.classes import path_of
+from target.keyword_sites import TECHNICAL, keyword_sites
 from target.literal import evaluate
-from target.rules.constructors import TECHNICAL, keyword_sites
 from target.sites import Found
 from target.source import Script
 

@@ -125,6 +125,11 @@ def test_lengths_of_arguments_and_settings_are_found_in_the_evaluation() -> None
     assert ids(source) == []
 
 
+@pytest.mark.parametrize("name", ["retrieval", "invalidate", "latest", "interval"])
+def test_other_words_do_not_evaluate(name: str) -> None:
+    assert ids(f"{LENGTH}def {name}():\n    return SEQ_LEN\n") == ["SEQ_LEN", "LR"]
+
+
 def test_what_stands_in_an_evaluation_stays() -> None:
     body = "import torch.nn.functional as F\ndef {}(x):\n    return F.relu(x)\n"
     assert ids(body.format("forward")) == ["activation:forward"]

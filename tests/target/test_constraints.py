@@ -234,8 +234,8 @@ def test_the_gate_refuses_it_sealed_or_not() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "A = " + "+".join(["1"] * 3000) + "\nassert A == 3\n",
-        "A = [" * 80 + "]" * 80 + "\nassert not A\n",
+        "A = " + "+".join(["1"] * 800) + "\nassert A == 3\n",
+        "A = " + "[" * 80 + "]" * 80 + "\nassert not A\n",
         "def f(n):\n    return g(n) + g(n)\ndef g(n):\n    return f(n) + f(n)\nassert f(1)\n",
         "A = [[0 for _ in range(200)] for _ in range(200)]\nassert len(A) == 1\n",
         "A = 0\nfor i in range(60):\n    for j in range(60):\n        for k in range(60):\n"
