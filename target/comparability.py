@@ -29,7 +29,7 @@ _LEFT_ALONE: tuple[tuple[str, str], ...] = (
     ),
     (
         "a longer run is no better script",
-        r"^_((MAX|TOTAL|NUM|N|TRAIN|TRAINING|OPT|OPTIMIZER)_)*"
+        r"^_((MAX|TOTAL|NUM|N|TRAIN|TRAINING|SCHEDULED|EXTENSION)_)*"
         r"(STEPS?|ITERS?|ITERATIONS?|EPOCHS?|TOKENS|UPDATES|BATCHES)_$",
     ),
     (
@@ -48,13 +48,13 @@ _LEFT_ALONE: tuple[tuple[str, str], ...] = (
         r"_(WORKERS?|THREADS?|JOBS|PREFETCH|BACKEND|WORLD_SIZE|PIN_MEMORY)_"
         r"|_(LOCAL|GLOBAL|DDP|NODE)_RANK_|^_((N|NUM|CUDA|TORCH|MAIN)_)?DEVICES?_$"
         r"|^_(USE_)?(COMPILE|CUDA|GPU|MPS|DDP)_$"
-        r"|^_(N|NUM)_GPUS?_$",
+        r"|^_((N|NUM)_GPUS?|NGPUS?)_$",
     ),
     (
         "it is a shape of the data",
         r"_VOCAB_|_(N|NUM)_(CLASS|CLASSES|LABELS)_|_(IN|OUT|INPUT|OUTPUT)_(DIM|SIZE|FEATURES"
         r"|CHANNELS)_|_(N|NUM|MAX|TRAIN|DATA)_(SAMPLES|EXAMPLES|ROWS|SHARDS|FILES|DOCS|TRAIN)_"
-        r"|_(DATA|TRAIN|CORPUS)_(SIZE|FRAC|FRACTION|RATIO|SHARE)_|_IGNORE_INDEX_"
+        r"|_(IMAGE|IMG)_SIZE_|_(DATA|TRAIN|CORPUS)_(SIZE|FRAC|FRACTION|RATIO|SHARE)_|_IGNORE_INDEX_"
         r"|_(PAD|EOS|BOS|MASK)_(ID|IDX|TOKEN)_",
     ),
 )

@@ -187,8 +187,8 @@ class _Reading(Execution):
 
     def found(self) -> list[Constraint]:
         """What was found, the script's own first; with those that nothing was found out about."""
-        for name, tree in self.trees.items():
-            for node in ast.walk(tree):
+        for name in self.modules:
+            for node in parse(self.sources[name]).nodes:
                 key = (name, getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
                 if isinstance(node, ast.Assert) and key not in self._said:
                     text = f"assert {self._text(name, node.test)}"
@@ -197,6 +197,7 @@ class _Reading(Execution):
         return sorted(self._said.values(), key=lambda c: (c.module, c.line))
 
 
+@lru_cache(maxsize=1024)
 def _asserts(node: ast.FunctionDef) -> bool:
     return any(isinstance(part, ast.Assert | ast.Raise) for part in ast.walk(node))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from target import allowlist, constraints, entry_points, seeds
 from target.literal import evaluate
@@ -71,6 +72,7 @@ def only_seeds(parent: str, candidate: str) -> bool:
     return _essence(parent) == _essence(candidate)
 
 
+@lru_cache(maxsize=8)
 def _essence(source: str) -> str:
     tree = ast.parse(parse(source).text.removeprefix(BOM))
     return ast.dump(_Essence().visit(tree))
