@@ -216,13 +216,18 @@ class Execution(Calls):
                 names = source.names if source else {}
                 for name in [name for name in names if not name.startswith("_")]:
                     scope.set(name, names[name])
-            elif source is not None:
-                scope.set(alias.asname or alias.name, source.names.get(alias.name, UNKNOWN))
-            else:
-                scope.set(alias.asname or alias.name, Dotted(f"{stmt.module}.{alias.name}"))
+                continue
+            path = f"{stmt.module}.{alias.name}"
+            missing = Dotted(path) if source is None else UNKNOWN
+            value = missing if source is None else source.names.get(alias.name, missing)
+            if value is missing:
+                value = self._imported(path) or missing
+            scope.set(alias.asname or alias.name, value)
 
     def _imported(self, name: str) -> Module | None:
         """The module of that name, followed when it is first asked for."""
+        if name not in self.sources:
+            name = f"{name}.__init__"
         if name in self.modules:
             return self.modules[name]
         if name not in self.sources:

@@ -25,7 +25,7 @@ def modules_beside(path: Path) -> dict[str, str]:
         except SourceError:
             continue
         for name in names:
-            file = path.parent / f"{name}.py"
+            file = path.parent.joinpath(*name.split(".")).with_suffix(".py")
             if name in found or file == path or not _is_small(file):
                 continue
             try:
@@ -40,9 +40,9 @@ def _imported(script: Script) -> list[str]:
     names: list[str] = []
     for node in script.nodes:
         if isinstance(node, ast.Import):
-            names += [alias.name.partition(".")[0] for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module.partition(".")[0])
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return list(dict.fromkeys(names))
 
 

@@ -119,6 +119,13 @@ def test_constants_of_frozen_modules_are_known_if_they_are_given() -> None:
     assert holds("import prepare as p\nassert p.LENGTH == 8\n", prepare="LENGTH = 8\n") == [True]
     assert holds("from prepare import *\nassert LENGTH == 8\n", prepare="LENGTH = 8\n") == [True]
     assert holds(source, prepare="LENGTH = (\n") == [None]
+    packaged = {"parts.model": "LENGTH = 8\n", "parts.__init__": "WIDTH = 4\n"}
+    for line in (
+        "from parts.model import LENGTH",
+        "from parts import model\nLENGTH = model.LENGTH",
+    ):
+        assert holds(f"{line}\nassert LENGTH == 8\n", **packaged) == [True]
+    assert holds("from parts import WIDTH\nassert WIDTH == 4\n", **packaged) == [True]
     assert holds("import a\nassert a.X\n", a="import b\nX = b.Y\n", b="import a\nY = 1\n") == [True]
 
 
