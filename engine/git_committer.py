@@ -41,7 +41,8 @@ class GitCommitter:
         self._pass_on = announce
         self._deadline = deadline
         self._wanted = False
-        self._busy = False
+        self.busy = False
+        """Whether git works, or is about to."""
         self._told: set[str] = set()
 
     def announce(self, event: EngineEvent) -> None:
@@ -50,8 +51,8 @@ class GitCommitter:
         if not self._enabled or event.type not in _OCCASIONS:
             return
         self._wanted = True
-        if not self._busy:
-            self._busy = True
+        if not self.busy:
+            self.busy = True
             self._tasks.start_soon(self._commit, name="git")
 
     async def _commit(self) -> None:
@@ -66,7 +67,7 @@ class GitCommitter:
                     await self._warn(f"it failed ({type(error).__name__})")
                 else:
                     self._tell(done)
-            self._busy = False
+            self.busy = False
 
     def _update(self) -> BranchUpdate | None:
         with Reader(self._store.folder) as reader:
