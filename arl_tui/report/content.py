@@ -17,7 +17,7 @@ from arl_tui.comparison import source_diff
 from arl_tui.durations import span
 from arl_tui.report.chart import Chart, chart, shape
 from arl_tui.report.diff_markup import diff_markup
-from arl_tui.report.gains import baseline_runs, gain_sentences
+from arl_tui.report.gains import baseline_of, fresh_runs, gain_sentences
 from arl_tui.report.scale import Scale, scale_of
 from arl_tui.tables import describe
 from state.archive import Archive
@@ -43,6 +43,14 @@ class KeptEdit:
     reason: str
     why: str
     diff: Markup
+
+
+@dataclass(frozen=True)
+class EpochChart:
+    """The chart of an epoch, and the conditions under which its scores compare."""
+
+    conditions: str
+    chart: Chart
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Report:
     facts: list[tuple[str, str]]
     gains: list[str]
     scale: Scale
-    charts: list[Chart]
+    charts: list[EpochChart]
     shapes: list[str]
     kept: list[KeptEdit]
     whole_diff: Markup | None
@@ -133,9 +141,7 @@ def _facts(
         ("Policy", f"{study.policy}, seed {study.seed}"),
     ]
     if epoch is not None:
-        torch = f", torch {epoch.torch_version}" if epoch.torch_version else ""
-        facts.append(("Budget", f"{_budget(epoch)} for each experiment"))
-        facts.append(("Device", f"{epoch.device_model}{torch}"))
+        facts.append(("Budget of each experiment", _conditions(epoch)))
     facts.append(("Experiments", f"{now.experiments}: {counts}" if counts else "none"))
     facts.append(("Time", _period(study.created_at, experiments)))
     facts.append(("State", f"{now.state}: {now.reason}" if now.reason else now.state))
@@ -144,9 +150,10 @@ def _facts(
     return facts
 
 
-def _budget(epoch: Epoch) -> str:
+def _conditions(epoch: Epoch) -> str:
     unit = "steps" if epoch.clock == "steps" else f"s of {epoch.clock} time"
-    return f"{epoch.budget:g} {unit}"
+    torch = f", torch {epoch.torch_version}" if epoch.torch_version else ""
+    return f"{epoch.budget:g} {unit} on {epoch.device_model}{torch}"
 
 
 def _period(created_at: str, experiments: Sequence[Experiment]) -> str:
@@ -164,17 +171,19 @@ def _minute(at: str) -> str:
 
 def _charts(
     archive: Archive, now: StudyStatus, experiments: Sequence[Experiment], scale: Scale
-) -> list[Chart]:
+) -> list[EpochChart]:
     """One for each epoch, the current one first: scores compare only within one."""
     briefs, incumbents = archive.briefs(), archive.incumbents()
     began = datetime.fromisoformat(now.study.created_at)
     charts = []
     for epoch in reversed(archive.epochs()):
-        runs = baseline_runs(experiments, epoch.id)
+        first = baseline_of(experiments, epoch.id)
+        runs = fresh_runs(experiments, epoch.id, first.source_sha) if first else []
         baseline = fmean(runs) if runs else None
         own = [one.sigma for one in incumbents if one.epoch_id == epoch.id and one.sigma]
         sigma = own[-1] if own else None
-        charts.append(chart(epoch, briefs, incumbents, baseline, sigma, began, scale))
+        shapes = chart(epoch, briefs, incumbents, baseline, sigma, began, scale)
+        charts.append(EpochChart(_conditions(epoch), shapes))
     return charts
 
 

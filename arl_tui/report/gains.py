@@ -27,12 +27,12 @@ def fresh_runs(experiments: Sequence[Experiment], epoch_id: int, source_sha: str
     ]
 
 
-def baseline_runs(experiments: Sequence[Experiment], epoch_id: int) -> list[float]:
-    """The scores of an epoch's baseline: its own run and its re-runs."""
+def baseline_of(experiments: Sequence[Experiment], epoch_id: int) -> Experiment | None:
+    """The baseline as it was run in an epoch."""
     for run in experiments:
         if run.kind == "baseline" and run.epoch_id == epoch_id:
-            return fresh_runs(experiments, epoch_id, run.source_sha)
-    return []
+            return run
+    return None
 
 
 def gain_sentences(
@@ -50,10 +50,18 @@ def gain_sentences(
             f"Conditions have changed, and the best so far, #{chain[-1].experiment.id}, has not "
             "been measured again under the new ones."
         ]
-    start = baseline_runs(experiments, now.epoch.id)
+    first = baseline_of(experiments, now.epoch.id)
     best = next(run for run in experiments if run.id == now.best_id)
-    end = fresh_runs(experiments, now.epoch.id, best.source_sha)
-    sentences = [_gain(now.best, now.best_id, now.sigma, start, end, scale, bool(drifts))]
+    score = f"{scale.name} {scale.number(now.best)}"
+    if first is None:
+        sentences = [f"The best is #{best.id}, {score}."]
+    elif first.source_sha == best.source_sha:
+        sentences = [f"No edit gained more than the noise: the best is the baseline, {score}."]
+    else:
+        start, end = (
+            fresh_runs(experiments, now.epoch.id, run.source_sha) for run in (first, best)
+        )
+        sentences = [_gain(now.best, best.id, now.sigma, start, end, scale, bool(drifts))]
     if len(chain) > 1:
         sentences.append(_rule(now.study.settings))
     if drifts:
@@ -77,20 +85,18 @@ def _gain(
     scale: Scale,
     drifted: bool,
 ) -> str:
-    score = f"{scale.name} {scale.number(best)}"
-    gain = scale.gain(fmean(start), best) if start else 0.0
-    if not start or not gain > 0:
-        return f"No edit gained more than the noise: the best is the baseline, {score}."
+    baseline = fmean(start)
+    gain = scale.gain(baseline, best)
     text = (
-        f"From the baseline to #{best_id}, {scale.name} went from {scale.number(fmean(start))} "
+        f"From the baseline to #{best_id}, {scale.name} went from {scale.number(baseline)} "
         f"(mean of {_runs(start)}) to {scale.number(best)} (mean of {_runs(end)}): "
-        f"{scale.number(gain)} {scale.better}"
+        f"{scale.number(abs(best - baseline))} {scale.lower_or_higher(best - baseline)}"
     )
-    if fmean(start):
-        text += f", {100 * gain / abs(fmean(start)):.2g} %"
+    if baseline:
+        text += f", {100 * abs(gain / baseline):.2g} %"
     if not sigma:
         return f"{text}. The noise of one run is not known."
-    text += f", {gain / sigma:.1f} times the noise of one run"
+    text += f", {abs(gain) / sigma:.1f} times the noise of one run"
     if not drifted and end:
         off = _NORMAL * sigma * math.sqrt(1 / len(start) + 1 / len(end))
         low, high = scale.number(gain - off), scale.number(gain + off)

@@ -32,6 +32,10 @@ class Scale:
         """By how much the end is better than the start; negative when it is worse."""
         return start - end if self.lower_is_better else end - start
 
+    def lower_or_higher(self, change: float) -> str:
+        """In which direction a score has changed."""
+        return "lower" if change < 0 else "higher"
+
     def number(self, value: float | None) -> str:
         """A score; `-` for none."""
         return "-" if value is None else format(value, ".4f" if self.decimals else ".5g")
