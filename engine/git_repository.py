@@ -161,6 +161,11 @@ class Repository:
                 raise GitError(
                     f"Somebody moved the branch {short(ref)} meanwhile: nothing was changed."
                 ) from error
+            if b"cannot create" in error.said:  # a ref is a file, and cannot be a folder too
+                raise GitError(
+                    f"Another branch stands where {short(ref)} would be: choose another name with "
+                    "`branch` under [git]."
+                ) from error
             raise
 
     def _mode(self, commit: str, path: str) -> str:

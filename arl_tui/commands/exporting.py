@@ -40,6 +40,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(exports, name="export")
 
 
+@exports.callback(invoke_without_command=True)
+def _formats(context: typer.Context) -> None:
+    """Export the study for other people and tools."""
+    if context.invoked_subcommand is None:
+        raise CommandError("Say what to export: tsv, json, git or html.")
+
+
 def tsv(
     study: Study = None, output: Output = None, force: Force = False, as_json: AsJson = False
 ) -> None:

@@ -449,7 +449,7 @@ async def test_what_fails_is_said_once_and_stops_nothing(night: Night, repo: Rep
         committer.announce(KEPT)
     assert [event.type for event in said].count("warning") == 1
     (warning,) = [event for event in said if event.type == "warning"]
-    assert warning.sentence.startswith("No git commit was made: `git update-ref` failed")
+    assert warning.sentence.startswith("No git commit was made: Another branch stands")
     recorded = await night.store.events(type_="warning")
     assert [event.data["sentence"] for event in recorded] == [warning.sentence]
     assert said[-1].type == "committed"
