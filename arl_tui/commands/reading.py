@@ -1,4 +1,4 @@
-"""The commands that read a study and change nothing: status, history, show, diff, best, export."""
+"""The commands that read a study and change nothing: status, history, show, diff, best."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import typer
 from arl_tui import tables
 from arl_tui.comparison import source_diff
 from arl_tui.exits import CommandError, Exit
-from arl_tui.output import emit, emit_json, emit_script, emit_styled, narrate
+from arl_tui.output import emit_json, emit_script, emit_styled, narrate
 from arl_tui.writing import write_whole
-from state.export import results_tsv, tsv_rows
 from state.folder import find_folder
 from state.read import Reader
 from state.records import KINDS, STATUSES, Experiment, Incumbent
@@ -34,7 +33,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    for command in (status, history, show, diff, best, export):
+    for command in (status, history, show, diff, best):
         app.command()(command)
 
 
@@ -182,26 +181,6 @@ def best(
         )
     elif output is None:
         emit_script(source, encode(source))
-
-
-def export(
-    to: Annotated[str, typer.Argument(metavar="FORMAT", help="`tsv`: a results.tsv.")],
-    study: Study = None,
-    output: Output = None,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """Export the history for other tools: `export tsv` has karpathy/autoresearch's columns."""
-    if to != "tsv":
-        raise CommandError(f"There is no export to {to!r}: the one format is tsv.")
-    with _reader(study) as reader:
-        experiments = reader.history()
-    if output is not None:
-        write_whole(output, results_tsv(experiments).encode("utf-8"), force)
-    if as_json:
-        emit_json(tsv_rows(experiments))
-    elif output is None:
-        emit(results_tsv(experiments))
 
 
 def _reader(study: Path | None) -> Reader:
