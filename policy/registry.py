@@ -34,19 +34,24 @@ def make(
     *,
     sealed: bool | None = None,
     modules: Mapping[str, str] | None = None,
+    program: str | None = None,
     **options: Any,
 ) -> Policy:
     """The policy of that name, for a script and a seed. Raises PolicyError.
 
     `sealed`: candidates need the entry points of a sealed script; None: if the script as given has
     them. `modules`: sources of frozen files that the script imports, by module name: what its
-    asserts say about constants in there is understood, too.
+    asserts say about constants in there is understood, too. `program` is what people wrote for
+    those who propose edits; it is handed on to a `make` that has a parameter of this name, for
+    policies that read no language have none.
     """
     if name not in names():
         raise PolicyError(f"there is no policy {name!r}: choose one of {', '.join(names())}")
     module = importlib.import_module(f"policy.{name.replace('-', '_')}{_SUFFIX}")
     maker = cast(Callable[..., Policy], module.make)
     options |= {"sealed": sealed, "modules": modules}
+    if "program" in inspect.signature(maker).parameters:
+        options["program"] = program
     try:
         inspect.signature(maker).bind(source, seed, **options)
     except TypeError as error:

@@ -310,3 +310,18 @@ class PolicyState:
     sha256: str
     log_seq: int
     created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorResult:
+    """What was tried before the study, as a results.tsv says it; not comparable with the study's.
+
+    `score` is as the metric says it, None without one. Position 0 is the earliest.
+    """
+
+    position: int
+    commit: str
+    score: float | None
+    memory_mb: float | None
+    status: str
+    description: str

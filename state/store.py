@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from state import lifecycle, publishing, schema
 from state.blobs import sync_folder
 from state.connection import Connection, connect
+from state.documents import Documents
 from state.errors import StoreConflict, from_os
 from state.folder import StudyFolder, refuse_network, require_study
 from state.present import Present
@@ -41,11 +42,10 @@ from state.rows import (
     to_experiment,
     utc_now,
 )
-from state.supervision import Supervision
 from state.trim import plain_text
 
 
-class Store(Supervision):
+class Store(Documents):
     """The open database of one study, with one writer: this object.
 
     Every method raises a StoreError when the database cannot be used: StoreFull, StoreCorrupt,

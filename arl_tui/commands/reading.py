@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from arl_tui import tables
 from arl_tui.comparison import source_diff
 from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit_json, emit_script, emit_styled, narrate
+from arl_tui.prior_table import prior_lines
 from arl_tui.writing import write_whole
 from state.folder import find_folder
 from state.read import Reader
@@ -87,9 +89,15 @@ def history(
     last: Annotated[
         int | None, typer.Option("--last", min=1, metavar="N", help="Only the last N of them.")
     ] = None,
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Only what was tried before the study.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, oldest first."""
+    if prior:
+        _prior(study, last, as_json)
+        return
     chosen_status = _one_of("status", status, STATUSES)
     chosen_kind = _one_of("kind", kind, KINDS)
     with _reader(study) as reader:
@@ -97,11 +105,17 @@ def history(
         incumbent = reader.best()
         found = reader.history(status=chosen_status, kind=chosen_kind, last=last)
         drifts = {e.data["first_id"]: e.data["sentence"] for e in reader.events(type_="drift")}
+        everything = status is None and kind is None and last is None
+        before = reader.prior_results() if everything and not as_json else []
+        described = reader.study()
     epoch_id = None if epoch is None else epoch.id
     if as_json:
         emit_json([_as_dict(experiment, epoch_id) for experiment in found])
         return
     best_id = None if incumbent is None else incumbent.experiment_id
+    if before:
+        shown = prior_lines(before, described, tables.width(), last=20)
+        emit_styled([*shown, Text()])
     emit_styled(tables.history_lines(found, best_id, epoch_id, drifts))
     if not found:
         narrate("No experiments.")
@@ -218,3 +232,16 @@ def _one_of(name: str, value: str | None, allowed: tuple[Any, ...]) -> Any:
     if value is not None and value not in allowed:
         raise CommandError(f"There is no {name} {value!r}: it is one of {', '.join(allowed)}.")
     return value
+
+
+def _prior(study: Path | None, last: int | None, as_json: bool) -> None:
+    """List what was tried before the study."""
+    with _reader(study) as reader:
+        found = reader.prior_results()
+        described = reader.study()
+    if as_json:
+        emit_json([asdict(result) for result in (found if last is None else found[-last:])])
+    elif found:
+        emit_styled(prior_lines(found, described, tables.width(), last))
+    else:
+        narrate("No results of before this study were given to it.")

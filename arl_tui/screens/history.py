@@ -53,6 +53,14 @@ class History(Screen[object]):
         Binding("right_square_bracket", "tab(1)", "Tab", id="history.next_tab"),
         Binding("n", "step(1)", "Next", show=False, id="history.next"),
         Binding("p", "step(-1)", "Previous", show=False, id="history.previous"),
+        Binding(
+            "e",
+            "app.prior_results",
+            "Earlier",
+            show=False,
+            id="history.earlier",
+            tooltip="What was tried before this study",
+        ),
         Binding("escape", "back", "Back", show=False, id="history.back"),
     ]
 

@@ -29,7 +29,7 @@ SCRIPTS: dict[str, bytes] = {
     "byte_order_mark": b"\xef\xbb\xbf" + TEN_LINES.encode(),
     "latin_1": b"# -*- coding: latin-1 -*-\nGR\xd6SSE = 3\n"
     b'print(f"val_loss: {1 / GR\xd6SSE:.4f}")\n',
-    "no_constants": b'print("val_loss: 0.5")\n',
+    "no_constants": b'print(f"val_loss: {1 / 3:.4f}")\n',
     "syntax_error": b"LR = 0.1\nfor step in range(3)\n    print(LR)\n",
     "no_python": b"\x7fELF\x02\x01\x01\x00\x00\xff\xfe" * 10,
     "missing_metric": _TRAINED.encode() + b'print("done")\n',
