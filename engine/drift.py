@@ -31,6 +31,8 @@ from statistics import fmean, median
 import numpy as np
 from scipy.special import stdtr
 
+from engine.score_words import BPB_WORDS, ScoreWords
+
 # Runs before and after a change without which it is not seen.
 _BEFORE = 3
 _AFTER = 4
@@ -57,12 +59,11 @@ class Drift:
     before: int
     after: int
 
-    @property
-    def sentence(self) -> str:
-        """What happened, with numbers."""
+    def told(self, words: ScoreWords = BPB_WORDS, beside: float = 0.0) -> str:
+        """What happened, with numbers as exact as the score `beside` them."""
         sigmas = f" ({abs(self.shift) / self.sigma:.1f} sigma)" if self.sigma > 0 else ""
         return (
-            f"Scores moved by {self.shift:+.4f}{sigmas} since #{self.last_id}: "
+            f"Scores moved by {words.change(self.shift, beside)}{sigmas} since #{self.last_id}: "
             f"{self.after} runs of the incumbent against {self.before} before. "
             f"From #{self.first_id} on, scores are compared among themselves"
         )

@@ -27,6 +27,7 @@ from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
 from engine.settings import FILE, Settings
 from engine.target_settings import Target
@@ -173,7 +174,7 @@ async def prepare_engine(
         executor=executor,
         slots=conditions.slots,
         budget=conditions.budget,
-        criteria=oracle.criteria(settings.limits),
+        criteria=oracle.criteria(settings.limits, ScoreWords(store.metric)),
         facts=await FactReader.open(
             store, await Meters.open(store, energy, publisher.occupied_seconds)
         ),
