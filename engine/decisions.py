@@ -298,9 +298,7 @@ def _sigma(noise: Noise | None) -> float | None:
     return None if noise is None else noise.sigma
 
 
-def _ended(
-    name: str, experiment: Experiment, outcome: Outcome, words: ScoreWords
-) -> EngineEvent:
+def _ended(name: str, experiment: Experiment, outcome: Outcome, words: ScoreWords) -> EngineEvent:
     data = {
         "id": experiment.id,
         "kind": experiment.kind,

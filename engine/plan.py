@@ -29,7 +29,7 @@ def plan(settings: Settings, done: Sequence[Brief]) -> list[tuple[str, str]]:
         *_what(settings),
         ("device", device),
         _budget(settings, budget),
-        ("expected", _expected(budget.seconds, budget.clock, done)),
+        ("expected", _expected(settings, budget, done)),
         ("policy", settings.policy.name),
         ("until", _until(settings.limits)),
     ]
@@ -59,13 +59,13 @@ def _budget(settings: Settings, budget: Budget) -> tuple[str, str]:
     return "budget", f"{budget.seconds:g} {unit} for each experiment"
 
 
-def _expected(seconds: float, clock: str, done: Sequence[Brief]) -> str:
+def _expected(settings: Settings, budget: Budget, done: Sequence[Brief]) -> str:
     measured = _held_their_slots(done[-50:])
     if measured:
         return f"about {_long(statistics.median(measured))} per experiment, as so far"
-    if clock == "steps":
+    if budget.clock == "steps" or settings.target.command is not None:
         return "unknown until the baseline has run"
-    total = seconds + _AROUND[clock]
+    total = budget.seconds + _AROUND[budget.clock]
     return f"about {_long(total)} per experiment with start-up and scoring, on an idle machine"
 
 

@@ -118,6 +118,11 @@ class Metric:
 VAL_BPB = Metric()
 
 
+def short_exponent(number: str) -> str:
+    """The number without what its exponent does not need: `1.2e-05` is `1.2e-5`."""
+    return _EXPONENT.sub(lambda found: f"e{found[1].removeprefix('+')}{found[2]}", number)
+
+
 def _decimals(size: float, digits: int) -> int:
     """So many that numbers of this size have about `digits` + 1 digits; as many from 0.1 to 10."""
     exponent = 0 if size == 0 else _exponent(size)
@@ -132,11 +137,7 @@ def _scientific(value: float, sign: str, form: str, places: int) -> str:
     """In as many of the places as there is room for."""
     text = ""
     for fewer in range(min(max(places, 0), _DIGITS), -1, -1):
-        text = _EXPONENT.sub(_short, f"{value:{sign}.{fewer}{form}}")
+        text = short_exponent(f"{value:{sign}.{fewer}{form}}")
         if len(text) <= WIDTH:
             break
     return text
-
-
-def _short(found: re.Match[str]) -> str:
-    return f"e{found[1].removeprefix('+')}{found[2]}"
