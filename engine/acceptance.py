@@ -26,12 +26,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Literal
 
 from scipy.special import stdtrit
 
 from engine.drift import FOLLOW_UPS
+from engine.means import mean
 from engine.runs import Noise, Runs
 from engine.score_words import BPB_WORDS, ScoreWords
 from engine.sentinels import FAILURES
@@ -76,7 +76,7 @@ def worth_confirming(
     """
     if not incumbent:
         return True
-    gain = fmean(incumbent) - score
+    gain = mean(incumbent) - score
     if noise is None:
         return gain > 0
     doubt = _doubt(len(incumbent), rule.incumbent_runs)
@@ -139,8 +139,8 @@ def _doubted(
     if not promotes:
         return verdict
     # The gain must show beside the candidate, too, not only against what was run long ago.
-    gain = fmean(theirs) - fmean(mine)
-    if fmean(theirs[-beside:]) - fmean(mine) < gain / 2:
+    gain = mean(theirs) - mean(mine)
+    if mean(theirs[-beside:]) - mean(mine) < gain / 2:
         if beside < FOLLOW_UPS:
             return Verdict("replicate", "the incumbent scores as well beside it")
         return Verdict("reject", "the incumbent scored as well beside it")
@@ -156,7 +156,7 @@ def _screen(
     score: float, theirs: Sequence[float], most: int, noise: Noise | None, rule: Acceptance
 ) -> Verdict:
     """Decide on a candidate without a fresh run: is it worth any?"""
-    gain = fmean(theirs) - score
+    gain = mean(theirs) - score
     sigma = 0.0 if noise is None else noise.sigma
     doubt = _doubt(len(theirs), most)
     if gain <= max(0.0, (rule.screen - doubt) * sigma):
@@ -181,11 +181,11 @@ def _test(
     """
     n, m = len(mine), len(theirs)
     last = max(n, rule.max_confirmations)
-    gain = fmean(theirs) - fmean(mine)
+    gain = mean(theirs) - mean(mine)
     fresh = f"{n} fresh run{'s' if n > 1 else ''}"
 
     def said(delta: float, noise: Noise) -> str:
-        change = words.change(delta, fmean(mine))
+        change = words.change(delta, mean(mine))
         return f"{change} ({words.sigmas(delta, noise.sigma)})" if noise.sigma > 0 else change
 
     if noise is not None:
@@ -193,7 +193,7 @@ def _test(
         now, end = 1 / n + 1 / m, 1 / last + 1 / most
         needed = _quantile(noise.freedom, level * (end / now) ** _LOOK_POWER)
         if n >= _FRESH and gain > needed * noise.sigma * math.sqrt(now):
-            return Verdict("promote", f"confirmed by {fresh}: {said(-gain, noise)}", fmean(mine))
+            return Verdict("promote", f"confirmed by {fresh}: {said(-gain, noise)}", mean(mine))
         freedom = noise.freedom + (last - n) + (most - m)
         at_last = _quantile(freedom, level) * noise.sigma * math.sqrt(end)
         swing = _HOPE * noise.sigma * math.sqrt(max(0.0, now - end))

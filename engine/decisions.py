@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from statistics import fmean
 
 from anyio import to_thread
 
@@ -18,6 +17,7 @@ from engine.drift import Drift
 from engine.events import Announce, EngineEvent
 from engine.executor import TrialResult
 from engine.faults import fault_point
+from engine.means import mean
 from engine.researcher import Researcher
 from engine.runs import Noise, Runs
 from engine.score_words import ScoreWords
@@ -140,12 +140,12 @@ class Decisions:
         baseline = next(run for run in runs.all if run.kind == "baseline")
         if baseline.val_bpb is None:
             raise BaselineFailed(f"the baseline ended as {baseline.status}: {baseline.reason}")
-        best, score = baseline, fmean(runs.fresh(baseline.source_sha))
+        best, score = baseline, mean(runs.fresh(baseline.source_sha))
         for before in await self._store.incumbents():
             kept = experiments[before.experiment_id]
             again = runs.fresh(kept.source_sha)
-            if again and fmean(again) < score:
-                best, score = kept, fmean(again)
+            if again and mean(again) < score:
+                best, score = kept, mean(again)
         noise = runs.noise()
         sigma = None if noise is None else noise.sigma
         await self._store.set_incumbent(best.id, score=score, sigma=sigma)
@@ -171,9 +171,9 @@ class Decisions:
                 if drift.first_id not in known:
                     await self._record(drift, incumbent.score)
         fresh = runs.fresh(experiments[incumbent.experiment_id].source_sha)
-        if fresh and fmean(fresh) != incumbent.score:
+        if fresh and mean(fresh) != incumbent.score:
             await self._store.set_incumbent(
-                incumbent.experiment_id, score=fmean(fresh), sigma=_sigma(runs.noise())
+                incumbent.experiment_id, score=mean(fresh), sigma=_sigma(runs.noise())
             )
 
     async def _record(self, drift: Drift, score: float) -> None:
@@ -250,7 +250,7 @@ class Decisions:
             # What was queued before a drift was found is compared with what ran then.
             segment = runs.segment_of(experiment.id)
             reference = runs.fresh(sha, segment) or runs.fresh(sha)
-            delta = result.val_bpb - fmean(reference or [incumbent.score])
+            delta = result.val_bpb - mean(reference or [incumbent.score])
             if experiment.kind == "candidate":
                 settled = not worth_confirming(result.val_bpb, reference, runs.noise(), self._rule)
                 reason = "no gain beyond the noise" if settled else "fresh runs are to confirm it"

@@ -26,11 +26,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 from scipy.special import stdtr
 
+from engine.means import mean
 from engine.score_words import BPB_WORDS, ScoreWords
 
 # Runs before and after a change without which it is not seen.
@@ -130,7 +131,7 @@ def _change(runs: Sequence[_Run], noise: Residuals, level: float) -> Drift | Non
     scores = [run.score for run in runs]
     split = _best_split(scores)
     old, new = scores[:split], scores[split:]
-    means, medians = fmean(new) - fmean(old), median(new) - median(old)
+    means, medians = mean(new) - mean(old), median(new) - median(old)
     shift = min(means, medians, key=abs) if means * medians > 0 else 0.0
     t, sigma = _compare(shift, means, len(old), len(new), noise)
     if _two_sided(t, noise.freedom - 1) >= level:
@@ -144,6 +145,8 @@ def suspected(scores: Sequence[float], newest: int, noise: Residuals) -> int:
 
     `scores` are a source's runs, of which only the `newest` last may lie after a change.
     """
+    if not scores or min(scores) == max(scores):
+        return 0
     found, least, n = 0, _SUSPICION, len(scores)
     whole, late = math.fsum(scores), 0.0
     for after in range(1, min(newest, FOLLOW_UPS, n - 2) + 1):

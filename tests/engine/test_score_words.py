@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.acceptance import judge
 from engine.audits import Ended
@@ -19,6 +21,7 @@ from engine.events import EngineEvent
 from engine.executor import Budget, Slot, TrialRequest, TrialResult
 from engine.in_process import InProcessExecutor
 from engine.keepers import record
+from engine.means import mean
 from engine.notify import Notifier
 from engine.oracle import Facts, consult, criteria
 from engine.runs import Runs
@@ -40,6 +43,7 @@ from state.records import (
 )
 from state.store import Store
 from state.watch import Watcher
+from target.sites import find_sites
 
 pytestmark = pytest.mark.anyio
 ACCURACY = Metric("accuracy", "max", self_reported=True)
@@ -271,3 +275,44 @@ async def measured(store: Store) -> None:
     await store.start(0, slot=0, device="cpu")
     await store.finish(0, Outcome(status="keep", val_bpb=-0.75), operation="observe")
     await store.set_incumbent(0, score=-0.75, sigma=None)
+
+
+@given(st.floats(-1e9, 1e9), st.integers(1, 60))
+def test_equal_scores_have_no_noise_and_show_no_drift(score: float, count: int) -> None:
+    assert mean([score] * count) == score
+    kinds = ["baseline", *["sentinel"] * (count - 1)]
+    all_ = [record(n, kind, "keep", "a", score) for n, kind in enumerate(kinds)]  # type: ignore[arg-type]
+    runs = Runs(all_, 1, 0.01)
+    noise = runs.noise()
+    assert noise is None or noise.sigma == 0
+    assert not runs.drifts
+    assert runs.suspected("a") == 0
+
+
+async def test_of_a_script_that_is_not_random_every_gain_is_kept_and_nothing_else(
+    toy: ModuleType, tmp_path: Path
+) -> None:
+    class Certain(Night):
+        def trial(self, request: TrialRequest) -> TrialResult:
+            values = {site.name: site.value for site in find_sites(request.source)}
+            score = -0.1 - 0.7 * values["DEPTH"] / 300  # higher with depth; the rest has no effect
+            return TrialResult("scored", val_bpb=score, seconds=5.0, steps=5)
+
+    night = Certain(toy, tmp_path, ACCURACY)
+    experiments = await night.run(40)
+    candidates = [e for e in experiments if e.kind == "candidate"]
+    kept = [e for e in candidates if e.status == "keep"]
+    assert kept
+    best = experiments[0].val_bpb
+    for one in candidates:
+        assert one.val_bpb is not None
+        assert best is not None
+        if one.delta == 0:
+            assert one.status == "discard"
+        if one.status == "keep":
+            assert one.val_bpb > best
+            best = one.val_bpb
+    assert any(e.delta == 0 for e in candidates)
+    with Watcher(night.folder) as watcher:
+        assert watcher.status().sigma == 0
+        assert not watcher.events(type_="drift")
