@@ -32,6 +32,7 @@ class Facts:
     record: Callable[[float], Record] = lambda epsilon: Record(0)  # gains above an epsilon
     waiting: int = 0  # candidates that may become a gain
     streaks: Streaks = field(default_factory=Streaks)
+    changed: tuple[str, ...] = ()  # frozen files that are not what they were
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,13 @@ class Reading:
 Criterion = Callable[[Facts], Reading]
 
 
-def criteria(limits: Limits, words: ScoreWords = BPB_WORDS) -> tuple[Criterion, ...]:
-    """The criteria that are on; `words` are those of the study's metric."""
+def criteria(
+    limits: Limits, frozen: int = 0, words: ScoreWords = BPB_WORDS
+) -> tuple[Criterion, ...]:
+    """The criteria that are on; so many files are `frozen`, and `words` are the metric's."""
     chosen: list[Criterion] = []
+    if frozen:
+        chosen.append(_frozen(frozen))
     if limits.max_experiments is not None:
         chosen.append(_count("experiments", limits.max_experiments, lambda f: f.experiments))
     if limits.max_after_baseline is not None:
@@ -237,6 +242,21 @@ def _disk(least: float) -> Criterion:
         used = min(1.0, least / free) if free > 0 else 1.0
         sentence = f"{free:.1f} GB of disk are free, {least:g} GB must stay free"
         return Reading("disk", used, free < least, sentence, urgent=True, fault=True)
+
+    return criterion
+
+
+def _frozen(count: int) -> Criterion:
+    def criterion(facts: Facts) -> Reading:
+        if not facts.changed:
+            sentence = f"{count} frozen file{' is' if count == 1 else 's are'} as before"
+            return Reading("frozen files", 0.0, False, sentence)
+        names = ", ".join(facts.changed)
+        sentence = (
+            f"{names} changed while the study ran: restore it, or measure baseline and incumbent "
+            "anew with `run --rebaseline`"
+        )
+        return Reading("frozen files", 1.0, True, sentence, urgent=True, fault=True)
 
     return criterion
 

@@ -52,9 +52,10 @@ def _what(settings: Settings) -> list[tuple[str, str]]:
 def _budget(settings: Settings, budget: Budget) -> tuple[str, str]:
     """A command is stopped at a deadline, because nobody else knows when its training starts."""
     if settings.target.command is not None:
-        deadline = budget.seconds + budget.startup_seconds
-        parts = f"{budget.seconds:g} s and {budget.startup_seconds:g} s for its start"
-        return "deadline", f"{deadline:g} s of wall time for each experiment: {parts}"
+        text = f"{budget.cap:g} s of wall time for each experiment"
+        if budget.cap == budget.seconds + budget.startup_seconds:
+            text += f": {budget.seconds:g} s, and {budget.startup_seconds:g} s for its start"
+        return "deadline", text
     unit = "batches" if budget.clock == "steps" else f"s of {budget.clock} time"
     return "budget", f"{budget.seconds:g} {unit} for each experiment"
 

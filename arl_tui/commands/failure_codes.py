@@ -11,7 +11,7 @@ from engine.epochs import EpochChanged
 from engine.policy_bench import BenchError
 from engine.preparation import DiskFull
 from engine.settings import SettingsError
-from engine.study import TargetError
+from engine.target_reading import TargetError
 from env.errors import DataError
 from policy import PolicyError
 from target.source import SourceError

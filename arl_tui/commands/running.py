@@ -55,6 +55,7 @@ _FAULTS = {  # criteria of the oracle that say that something is wrong
     "memory": Exit.LOW_MEMORY,
     "failures": Exit.FAILURES,
     "re-runs": Exit.FAILURES,
+    "frozen files": Exit.EPOCH_CHANGED,
 }
 
 

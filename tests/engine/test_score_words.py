@@ -181,7 +181,7 @@ def test_a_drift_is_told_as_the_metric_counts_it() -> None:
 def test_a_target_is_in_the_metrics_direction(best: float, stops: bool, used: float) -> None:
     limits = validate({"target": COMMAND, "limits": {"target_bpb": 0.9}}).limits
     facts = Facts(experiments=9, after_baseline=6, hours=1, disk_free_gb=99, first=-0.8, best=best)
-    readings = {reading.name: reading for reading in consult(criteria(limits, WORDS), facts)}
+    readings = {reading.name: reading for reading in consult(criteria(limits, words=WORDS), facts)}
     reading = readings["target"]
     assert (reading.stop, reading.used) == (stops, pytest.approx(used))
     assert reading.sentence == f"the incumbent scores {-best:.4f}; 0.9 is the target"

@@ -178,7 +178,7 @@ def test_the_plan_of_a_command_says_what_is_run_and_believed() -> None:
     assert rows["target"] == "/there/train.py"
     assert rows["command"] == "uv run train.py"
     assert rows["metric"] == "accuracy (self-reported), higher is better"
-    assert rows["deadline"].startswith("360 s of wall time for each experiment: 300 s and 60 s")
+    assert rows["deadline"].startswith("360 s of wall time for each experiment: 300 s, and 60 s")
     assert rows["expected"] == "unknown until the baseline has run"
     assert rows["until"].startswith("a score of 0; ")
     assert not {"data", "budget"} & set(rows)
