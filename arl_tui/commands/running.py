@@ -212,7 +212,8 @@ def attempt(
         )
     elif result.val_bpb is not None:
         score = words.marked(result.val_bpb)
-        emit(f"{score} after {result.seconds:.1f} s, {result.steps} steps\n")
+        steps = f", {result.steps} steps" if result.steps else ""  # a command may not tell
+        emit(f"{score} after {result.seconds:.1f} s{steps}\n")
     else:
         emit(f"{result.status}: {result.reason}\n")
     return Exit.OK if result.val_bpb is not None else Exit.TARGET
