@@ -29,6 +29,7 @@ from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
 from engine.settings import Settings
 from engine.target_reading import read_target
@@ -145,7 +146,9 @@ async def prepare_engine(
         executor=executor,
         slots=conditions.slots,
         budget=conditions.budget,
-        criteria=oracle.criteria(settings.limits, len(frozen.digests) if frozen else 0),
+        criteria=oracle.criteria(
+            settings.limits, len(frozen.digests) if frozen else 0, ScoreWords(store.metric)
+        ),
         facts=await FactReader.open(
             store, await Meters.open(store, energy, publisher.occupied_seconds), frozen
         ),
