@@ -21,15 +21,15 @@ def blank(node: ast.AST) -> None:
     """Take the seeds out of one node: it then looks the same whatever they are."""
     match node:
         case ast.Assign(targets=targets):
-            if all(map(_names_seed, targets)):
+            if all(map(names_seed, targets)):
                 node.value = ast.Constant(0)
         case ast.AnnAssign(target=target, value=ast.expr()):
-            if _names_seed(target):
+            if names_seed(target):
                 node.value = ast.Constant(0)
         case ast.keyword(arg=str(name)) if is_seed(name):
             node.value = ast.Constant(0)
         case ast.Dict(keys=keys):
-            named = [isinstance(key, ast.expr) and _says_seed(key) for key in keys]
+            named = [isinstance(key, ast.expr) and says_seed(key) for key in keys]
             pairs = zip(named, node.values, strict=True)
             node.values = [ast.Constant(0) if seed else value for seed, value in pairs]
         case ast.arguments():
@@ -40,13 +40,13 @@ def blank(node: ast.AST) -> None:
 
 def only_seeds(stmt: ast.stmt) -> bool:
     """A statement that seeds something, like `torch.manual_seed(3)`: adding one is luck too."""
-    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call) and _seeds(stmt.value)
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call) and seeds(stmt.value)
 
 
 def _blank_call(call: ast.Call) -> None:
-    if _seeds(call):
+    if seeds(call):
         call.args = []
-    elif any(map(_says_seed, call.args)):  # add_argument("--seed", type=int, default=1)
+    elif any(map(says_seed, call.args)):  # add_argument("--seed", type=int, default=1)
         for keyword in call.keywords:
             if keyword.arg == "default":
                 keyword.value = ast.Constant(0)
@@ -64,16 +64,16 @@ def _blank_defaults(signature: ast.arguments) -> None:
     ]
 
 
-def _names_seed(target: ast.expr) -> bool:
+def names_seed(target: ast.expr) -> bool:
     match target:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return is_seed(name)
         case ast.Subscript(slice=key):
-            return _says_seed(key)
+            return says_seed(key)
     return False
 
 
-def _says_seed(node: ast.expr) -> bool:
+def says_seed(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -82,7 +82,7 @@ def _says_seed(node: ast.expr) -> bool:
     )
 
 
-def _seeds(call: ast.Call) -> bool:
+def seeds(call: ast.Call) -> bool:
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     if _GENERATORS.fullmatch(name):
         return len(call.args) == 1 and isinstance(evaluate(call.args[0]), int | None)
