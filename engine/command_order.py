@@ -7,14 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from env.access import Access
-from env.command_environment import command_environment
-
 from engine.command_target import CommandTarget
 from engine.executor import Budget, Slot
 from engine.orders import LOG_BYTES, SCRATCH_BYTES, WEIGHTS_BYTES
 from engine.work_copy import Layout
-from env import interpreters
+from env import interpreters, sandbox
+from env.access import Access
+from env.command_environment import command_environment
 from env.sandbox import Sandbox
 
 SEED = "ARL_SEED"  # a variable that a script may read: each run has its own
@@ -37,11 +36,11 @@ def command(
     """
     work, scratch = folder / "work", folder / "scratch"
     scratch.mkdir(mode=0o700, exist_ok=True)
-    user = command_environment(
+    variables = command_environment(
         slot.device,
         slot.threads,
         home=home(),
-        scratch=str(scratch),
+        scratch=sandbox.SCRATCH if confined.bwrap else str(scratch),
         uuid=slot.uuid,
         set_={SEED: str(seed), **target.access.env},
         passed=target.access.pass_env,
@@ -54,7 +53,7 @@ def command(
         read=(
             *target.access.read,
             *layout.links,
-            *interpreters.prefixes(target.command, user.get("PATH", ""), str(target.folder)),
+            *interpreters.prefixes(target.command, variables.get("PATH", ""), str(target.folder)),
         ),
         write=target.access.write,
         home=home(),
@@ -65,7 +64,7 @@ def command(
         "argv": confined.wrap_command(
             shell, slot.device, SCRATCH_BYTES, access, scratch=str(scratch), node=slot.node
         ),
-        "env": user if confined.bwrap else {**user, "TMPDIR": str(scratch)},
+        "env": variables,
         "cwd": "/" if confined.bwrap else str(work),
         "scratch": str(folder),
         "scratch_bytes": SCRATCH_BYTES + 2 * layout.bytes,

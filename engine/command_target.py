@@ -34,6 +34,7 @@ class CommandTarget:
     pattern: str
     progress: str | None
     access: Access
+    reseeded: bool = False  # each run gets its own seeds
 
     @property
     def digest(self) -> str:
@@ -50,6 +51,7 @@ class CommandTarget:
             "metric": self.metric.name,
             "direction": self.metric.direction,
             "pattern": self.pattern,
+            "reseeded": self.reseeded,
             "env": {name: value for name, value in sorted(self.access.env.items())},
         }
 
@@ -100,4 +102,5 @@ def command_target(settings: Settings) -> CommandTarget | None:
         pattern=settings.metric.pattern or default_pattern(settings.metric.name),
         progress=settings.progress.pattern,
         access=settings.access,
+        reseeded=table.reseed,
     )

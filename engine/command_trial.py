@@ -27,6 +27,7 @@ from engine.timing import Split
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
 from target import source
+from target.reseeding import reseed
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class CommandTrial:
         script = work / target.script
         script.parent.mkdir(parents=True, exist_ok=True)
         script.unlink(missing_ok=True)
-        source.write(script, request.source)
+        text = reseed(request.source, request.seed) if target.reseeded else request.source
+        source.write(script, text)
         original = target.folder / target.script
         if original.exists():
             shutil.copymode(original, script)

@@ -16,6 +16,7 @@ _OF_A_COMMAND = {
     "direction": "the direction",
     "pattern": "the metric's pattern",
     "env": "the command's environment",
+    "reseeded": "target.reseed",
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+LARGEST = 1e100  # scores are squared
+
 _NUMBER = r"[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
 
 
@@ -26,4 +28,6 @@ def parse_score(text: str, metric: str) -> float:
         raise ScoreError(f"what it printed as {metric} is no number: {text[:60]!r}") from None
     if not math.isfinite(value):
         raise ScoreError(f"its {metric} is {value}")
+    if abs(value) > LARGEST:
+        raise ScoreError(f"its {metric} is {value:g}, which is too large to compare")
     return value

@@ -18,10 +18,12 @@ from engine.command_target import CommandTarget, command_target
 from engine.conditions import Conditions, establish
 from engine.control import serve
 from engine.decisions import Decisions
+from engine.documents import record_documents
 from engine.events import Announce, EngineEvent
 from engine.executor import Executor
 from engine.executors import executor_for
 from engine.facts import FactReader
+from engine.git_committer import GitCommitter
 from engine.loop import Ending, Engine
 from engine.meters import EnergyMeter, Meters
 from engine.notify import Notifier
@@ -29,12 +31,14 @@ from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
 from engine.settings import Settings
 from engine.target_reading import read_target
 from engine.telemetry import DeviceSampler
 from env import manifest
 from env.manifest import Environment
+from state.documents import PROGRAM
 from state.folder import StudyFolder
 from state.lock import EngineLock
 from state.records import Json, NewStudy
@@ -80,7 +84,8 @@ async def _run_locked(
         await recover(store, announce)
         async with anyio.create_task_group() as tasks:
             executor = executor_for(tasks, conditions, folder.scratch, warm=settings.slots.warm)
-            notifier = Notifier(settings.notify.command, store, tasks, announce)
+            committer = GitCommitter(settings.git.commits, store, tasks, announce)
+            notifier = Notifier(settings.notify.command, store, tasks, committer.announce)
             engine = await prepare_engine(
                 store, settings, conditions, executor, notifier.announce, target, rebaseline
             )
@@ -126,7 +131,8 @@ async def prepare_engine(
         rebaseline=rebaseline,
     )
     await store.set_settings(_kept(settings))
-    options = policy_options(settings)
+    await record_documents(store, settings, announce)
+    options = policy_options(settings, await store.document(PROGRAM))
     # Options that the policy refuses are named now, not after the baseline has trained.
     policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
     researcher = await Researcher.restore(store, study.policy, study.seed, options)
@@ -145,7 +151,9 @@ async def prepare_engine(
         executor=executor,
         slots=conditions.slots,
         budget=conditions.budget,
-        criteria=oracle.criteria(settings.limits, len(frozen.digests) if frozen else 0),
+        criteria=oracle.criteria(
+            settings.limits, len(frozen.digests) if frozen else 0, ScoreWords(store.metric)
+        ),
         facts=await FactReader.open(
             store, await Meters.open(store, energy, publisher.occupied_seconds), frozen
         ),
@@ -167,15 +175,16 @@ async def _warn_without_power(store: Store, sampler: DeviceSampler, announce: An
         announce(EngineEvent("warning", sentence))
 
 
-def policy_options(settings: Settings) -> dict[str, Any]:
+def policy_options(settings: Settings, program: str | None = None) -> dict[str, Any]:
     """What the policy is made with: a person's options, and what it may know of the target.
 
-    Raises TargetError.
+    `program` is what people wrote for it. Raises TargetError.
     """
+    options = {**settings.policy.options, "program": program}
     command = command_target(settings)
     if command is None:
-        return dict(settings.policy.options)
-    return {**settings.policy.options, "sealed": False, "modules": command.modules()}
+        return options
+    return {**options, "sealed": False, "modules": command.modules()}
 
 
 async def _current_target(store: Store, settings: Settings) -> str:

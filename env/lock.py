@@ -19,7 +19,7 @@ if __name__ == "__main__" and not __package__:  # as a file, without the `site` 
 from env import landlock, seccomp
 
 LOCKS = ("landlock", "seccomp")
-CALLS = ("unix_sockets", "memory_files")
+CALLS = ("unix_sockets", "memory_files", "internet")
 FILES = ("read", "write", "listed", "hidden")
 
 
@@ -37,7 +37,8 @@ def main() -> None:
             raise ValueError(f"there is no rule {name}")
         rules.setdefault(name, []).append(value)
     if "landlock" in rules:
-        landlock.restrict(**{name: rules.get(name, []) for name in FILES})
+        files = {name: rules.get(name, []) for name in FILES}
+        landlock.restrict(**files, internet="internet" in rules)
     if "seccomp" in rules:
         seccomp.install(**{name: name in rules for name in CALLS})
     command = words[split + 1 :]
@@ -59,7 +60,7 @@ def _working() -> list[str]:
     except OSError:
         pass
     try:
-        seccomp.install(unix_sockets=False, memory_files=False)
+        seccomp.install(unix_sockets=False, memory_files=False, internet=False)
         found.append("seccomp")
     except OSError:
         pass

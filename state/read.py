@@ -166,7 +166,7 @@ class Reader:
         sql = f"{SELECT_EXPERIMENT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
         values.append(-1 if last is None else last)
         rows = self._db.run(lambda db: db.execute(sql, values).fetchall())
-        return [_as_it_is(to_experiment(row), alive) for row in reversed(rows)]
+        return [as_it_is(to_experiment(row), alive) for row in reversed(rows)]
 
     def experiment(self, experiment_id: int) -> Experiment:
         """One experiment. Raises NoSuchExperiment."""
@@ -177,7 +177,7 @@ class Reader:
         row = self._one(sql, experiment_id) if known else None
         if row is None:
             raise NoSuchExperiment(f"There is no experiment {experiment_id} in this study.")
-        return _as_it_is(to_experiment(row), alive)
+        return as_it_is(to_experiment(row), alive)
 
     def curve(self, experiment_id: int, attempt: int | None = None) -> list[Point]:
         """The loss curve of an attempt, by default of the latest that has one; maybe empty."""
@@ -255,7 +255,7 @@ class Reader:
         )
 
 
-def _as_it_is(experiment: Experiment, alive: bool) -> Experiment:
+def as_it_is(experiment: Experiment, alive: bool) -> Experiment:
     """What a dead engine left as `running` is interrupted: nothing runs without an engine."""
     if experiment.status == "running" and not alive:
         return replace(experiment, status="interrupted", process=None)

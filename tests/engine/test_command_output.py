@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.output_reading import last_error, last_line, out_of_memory
-from engine.score_pattern import ScoreError, default_pattern, parse_score
+from engine.score_pattern import LARGEST, ScoreError, default_pattern, parse_score
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_metric_whose_name_is_no_word() -> None:
     assert re.search(default_pattern("top-1 acc"), "top-1 acc: 71.3%")[1] == "71.3"  # type: ignore[index]
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-LARGEST, LARGEST))
 def test_every_number_that_python_prints_is_read(value: float) -> None:
     match = re.search(default_pattern("loss"), f"loss: {value}")
     assert match is not None
@@ -57,6 +57,7 @@ def test_scores_with_units_and_thousands() -> None:
     [
         ("nan", "its loss is nan"),
         ("inf", "its loss is inf"),
+        ("-1.5e200", "its loss is -1.5e+200, which is too large to compare"),
         ("fine", "what it printed as loss is no number: 'fine'"),
     ],
 )
