@@ -20,6 +20,7 @@ _COMMENTS = {
     "target.dir": "where the command runs",
     "target.command": "trains once, and prints the score",
     "target.frozen": "checked before and after each experiment",
+    "target.reseed": "another seed in each run, to know the noise",
     "target.program": "what people and language models read first",
     "target.history": "earlier results: shown, never compared",
     "metric.name": "what the score is called",
@@ -31,6 +32,7 @@ _COMMENTS = {
     "budget.startup_seconds": "more, for start-up and evaluation; then it is ended",
     "access.read": "folders that the sandbox lets it read",
     "access.write": "folders that it may write; every experiment sees what others left there",
+    "access.env": "variables that are set for it",
     "git.commits": "each kept edit is a commit on a branch of its own",
 }
 # What a table could say too, for people who look for it.
@@ -66,6 +68,8 @@ def settings_text(tables: Mapping[str, Any], about: str) -> str:
 
 def _table(path: str, values: Mapping[str, Any]) -> Table:
     table = tomlkit.table()
+    if path in _COMMENTS:
+        table.add(tomlkit.comment(_COMMENTS[path]))
     for key, value in values.items():
         if isinstance(value, Mapping):
             table.add(key, _table(f"{path}.{key}", value))

@@ -44,7 +44,7 @@ def draft(checkout: Checkout, given: Given) -> Generator[Question, str, Draft]:
     pattern = {"pattern": METRIC} if name == "val_bpb" else {}
     tables: dict[str, Any] = {
         "name": drafts.study_name(checkout),
-        "target": drafts.target(checkout, script, text, command),
+        "target": drafts.target(checkout, script, text, command, reseed=True),
         "metric": {
             "name": name,
             **pattern,

@@ -67,10 +67,13 @@ def papers(checkout: Checkout) -> dict[str, str]:
     return {key: name for key, name in names.items() if checkout.has(name)}
 
 
-def target(checkout: Checkout, script: str, text: str, command: str) -> dict[str, Any]:
+def target(
+    checkout: Checkout, script: str, text: str, command: str, *, reseed: bool = False
+) -> dict[str, Any]:
     """The table [target] of a script that a command runs in the folder.
 
-    Frozen is what the script imports from the folder, and what names its dependencies.
+    Frozen is what the script imports from the folder, and what names its dependencies. `reseed`
+    is for scripts whose seeds are known to decide about nothing but luck.
     """
     files = [*checkout.imported(text), *(name for name in LOCK_FILES if checkout.has(name))]
     frozen = [name for name in dict.fromkeys(files) if name != script]
@@ -79,6 +82,7 @@ def target(checkout: Checkout, script: str, text: str, command: str) -> dict[str
         **({"dir": "."} if "/" in script else {}),
         "command": command,
         **({"frozen": frozen} if frozen else {}),
+        **({"reseed": True} if reseed else {}),
         **papers(checkout),
     }
 

@@ -69,6 +69,7 @@ def test_autoresearch_asks_nothing(
         "path": "train.py",
         "command": "uv run train.py",
         "frozen": ["prepare.py", "pyproject.toml", "uv.lock"],
+        "reseed": True,
         "program": "program.md",
         "history": "results.tsv",
     }
