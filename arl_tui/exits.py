@@ -28,6 +28,7 @@ class Exit(IntEnum):
     NO_SANDBOX = 13  # a sandbox is required, but there is none
     FAILURES = 14  # candidates, or runs of the incumbent, keep failing
     LOW_MEMORY = 15
+    GIT = 16  # no repository, no git, or a branch that somebody else moved
     INTERRUPTED = 130  # SIGINT
     TERMINATED = 143  # SIGTERM
 

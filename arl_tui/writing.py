@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from arl_tui.exits import CommandError, Exit, code_of
@@ -17,8 +18,10 @@ class FileTaken(CommandError):
         self.path = path
 
 
-def write_whole(path: Path, data: bytes, force: bool) -> None:
+def write_whole(path: Path, data: bytes | Iterable[bytes], force: bool) -> None:
     """Write a whole file or nothing; an existing one only when forced, keeping its mode.
+
+    `data` may come in pieces.
 
     Raises FileTaken when it exists, and CommandError with a sentence when it cannot be written.
     """
@@ -32,7 +35,7 @@ def write_whole(path: Path, data: bytes, force: bool) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
             os.chmod(name, mode)
             os.replace(name, path)
         except BaseException:

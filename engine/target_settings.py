@@ -21,12 +21,15 @@ class Target(Table):
     dir: AbsolutePath | None = None  # where the command runs; none: the folder of `path`
     frozen: tuple[str, ...] = ()  # files below `dir` that must stay as they are
     history: AbsolutePath | None = None  # a results.tsv of before the study
+    reseed: bool = False  # before each run, replace the numbers that are seeds by the run's own
 
     @model_validator(mode="after")
     def _runnable(self) -> Target:
         if self.command is not None and self.path is None:
             raise ValueError("target.command needs target.path: the script that may be edited")
-        alone = [n for n in ("dir", "frozen") if getattr(self, n) and self.command is None]
+        alone = [
+            n for n in ("dir", "frozen", "reseed") if getattr(self, n) and self.command is None
+        ]
         if alone:
             raise ValueError(f"target.{alone[0]} is for command targets: give target.command too")
         return self

@@ -1,7 +1,8 @@
 """A study's history in the format of other tools.
 
 `results.tsv` has the columns of karpathy/autoresearch: commit (here the first seven digits of the
-source's SHA-256), val_bpb, memory_gb, status (keep, discard or crash) and description.
+source's SHA-256), val_bpb, memory_gb, status (keep, discard or crash) and description. Where the
+study's metric is another one, the second column is called as it is.
 """
 
 from __future__ import annotations
@@ -10,34 +11,37 @@ from collections.abc import Iterable
 
 from state.records import SCORED, Experiment
 
-TSV_COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
 
-
-def tsv_rows(experiments: Iterable[Experiment]) -> list[dict[str, str]]:
+def tsv_rows(experiments: Iterable[Experiment], metric: str = "val_bpb") -> list[dict[str, str]]:
     """One row for each experiment that has ended, by column; a person's vetoes are left out.
 
     What did not score says `crash` with zeros, and its own status in the description.
     """
-    return [_row(e) for e in experiments if e.ended and e.status != "veto"]
+    return [_row(e, metric) for e in experiments if e.ended and e.status != "veto"]
 
 
-def results_tsv(experiments: Iterable[Experiment]) -> str:
+def results_tsv(experiments: Iterable[Experiment], metric: str = "val_bpb") -> str:
     """The text of results.tsv, with its header line."""
-    lines = ["\t".join(TSV_COLUMNS)]
-    lines += ["\t".join(row.values()) for row in tsv_rows(experiments)]
+    lines = ["\t".join(("commit", metric, "memory_gb", "status", "description"))]
+    lines += ["\t".join(row.values()) for row in tsv_rows(experiments, metric)]
     return "\n".join(lines) + "\n"
 
 
-def _row(experiment: Experiment) -> dict[str, str]:
+def _row(experiment: Experiment, metric: str) -> dict[str, str]:
     scored = experiment.status in SCORED
     memory = (experiment.peak_memory_mb or 0.0) / 1024 if scored else 0.0
     return {
         "commit": experiment.source_sha[:7],
-        "val_bpb": f"{experiment.val_bpb if scored else 0.0:.6f}",
+        metric: _score(experiment.val_bpb or 0.0 if scored else 0.0),
         "memory_gb": f"{memory:.1f}",
         "status": experiment.status if scored else "crash",
         "description": _description(experiment),
     }
+
+
+def _score(score: float) -> str:
+    """Six decimals, or six digits where these would say little."""
+    return f"{score:.6f}" if not score or 0.01 <= abs(score) < 1e6 else f"{score:.6g}"
 
 
 def _description(experiment: Experiment) -> str:

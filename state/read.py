@@ -24,6 +24,7 @@ from state.records import (
     Incumbent,
     Kind,
     Point,
+    PriorResult,
     Status,
     Study,
     StudyState,
@@ -36,6 +37,7 @@ from state.rows import (
     to_experiment,
     to_incumbent,
     to_points,
+    to_prior_result,
     to_study,
 )
 
@@ -164,7 +166,7 @@ class Reader:
         sql = f"{SELECT_EXPERIMENT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
         values.append(-1 if last is None else last)
         rows = self._db.run(lambda db: db.execute(sql, values).fetchall())
-        return [_as_it_is(to_experiment(row), alive) for row in reversed(rows)]
+        return [as_it_is(to_experiment(row), alive) for row in reversed(rows)]
 
     def experiment(self, experiment_id: int) -> Experiment:
         """One experiment. Raises NoSuchExperiment."""
@@ -175,7 +177,7 @@ class Reader:
         row = self._one(sql, experiment_id) if known else None
         if row is None:
             raise NoSuchExperiment(f"There is no experiment {experiment_id} in this study.")
-        return _as_it_is(to_experiment(row), alive)
+        return as_it_is(to_experiment(row), alive)
 
     def curve(self, experiment_id: int, attempt: int | None = None) -> list[Point]:
         """The loss curve of an attempt, by default of the latest that has one; maybe empty."""
@@ -227,6 +229,17 @@ class Reader:
             to_event(row) for row in self._db.run(lambda db: db.execute(sql, values).fetchall())
         ]
 
+    def document(self, name: str) -> str | None:
+        """A text that the study was given, such as `program`: untrusted; None without one."""
+        row = self._one("SELECT text FROM documents WHERE name = ?", name)
+        return None if row is None else str(row["text"])
+
+    def prior_results(self) -> list[PriorResult]:
+        """What was tried before the study, in its order: not comparable with its experiments."""
+        sql = "SELECT * FROM prior_results ORDER BY position"
+        rows = self._db.run(lambda db: db.execute(sql).fetchall())
+        return [to_prior_result(row) for row in rows]
+
     def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         return self._db.run(lambda db: _first(db, sql, values))
 
@@ -242,7 +255,7 @@ class Reader:
         )
 
 
-def _as_it_is(experiment: Experiment, alive: bool) -> Experiment:
+def as_it_is(experiment: Experiment, alive: bool) -> Experiment:
     """What a dead engine left as `running` is interrupted: nothing runs without an engine."""
     if experiment.status == "running" and not alive:
         return replace(experiment, status="interrupted", process=None)

@@ -8,10 +8,11 @@ from engine.control import NoEngine
 from engine.decisions import BaselineFailed
 from engine.devices import DeviceError
 from engine.epochs import EpochChanged
+from engine.git_repository import GitError
 from engine.policy_bench import BenchError
 from engine.preparation import DiskFull
 from engine.settings import SettingsError
-from engine.study import TargetError
+from engine.target_reading import TargetError
 from env.errors import DataError
 from policy import PolicyError
 from target.source import SourceError
@@ -29,4 +30,5 @@ CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (NoEngine, Exit.NO_ENGINE),
     (BaselineFailed, Exit.BASELINE_FAILED),
     (SandboxMissing, Exit.NO_SANDBOX),
+    (GitError, Exit.GIT),
 )

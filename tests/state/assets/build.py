@@ -26,7 +26,7 @@ BETTER = "DEPTH = 3\nWIDTH = 64\n"
 async def build(folder: StudyFolder) -> None:
     """A study of five experiments: two of the baseline, a keep, a crash, one left running.
 
-    The crash was approved by a person, and the last one's present is shown.
+    The crash was approved by a person, and the last one's present is shown. There is a program.
     """
     study = NewStudy(name="example", seed=7, target_name="train.py", policy="random", settings={})
     epoch = NewEpoch(
@@ -39,6 +39,7 @@ async def build(folder: StudyFolder) -> None:
     )
     async with Store.create(folder, study) as store:
         await store.set_study_state("running")
+        await store.set_document("program", "# Lower the score\n")
         await store.add_epoch(epoch)
         first = NewExperiment(kind="baseline", source=BASELINE, seed=1, summary="baseline")
         await store.enqueue(first, operation=None)
