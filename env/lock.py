@@ -37,12 +37,12 @@ def main() -> None:
         if name not in (*LOCKS, *CALLS, *ROOT, *FILES):
             raise ValueError(f"there is no rule {name}")
         rules.setdefault(name, []).append(value)
+    if "powerless" in rules:
+        from env import capabilities  # now: its file is out of reach soon
     if "landlock" in rules:
         files = {name: rules.get(name, []) for name in FILES}
         landlock.restrict(**files, internet="internet" in rules)
     if "powerless" in rules:
-        from env import capabilities
-
         capabilities.give_up()
     if "seccomp" in rules:
         seccomp.install(**{name: name in rules for name in CALLS})
