@@ -22,9 +22,10 @@ HEADING = (
 LEGEND = """\
 runs, aborted: experiments per replay, and how many of them were ended early.
 speed: experiments per unit of training, in those without aborts; slowest: in the worst
-  replay; later: after the runs that serve as evidence. good: runs of all replays that would have ended below the best score of the
-  time; false: of these, aborted, and in %; then how many different runs that were: one
-  recorded run comes up in many replays.
+  replay; later: after the first 30 runs, which serve as evidence.
+good: runs of all replays that would have ended below the best score of the time; false: of
+  these, aborted, and in %; then how many different runs that were: one recorded run comes
+  up in many replays.
 worse: by how much the best score that was found lies above the one found without
   aborts, in bits per byte: the mean over the replays, and the worst replay."""
 
