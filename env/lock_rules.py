@@ -74,7 +74,8 @@ def command(*, walled: bool, gpu: Sequence[str], scratch: str, access: Access) -
     `walled`: bubblewrap is around it.
     """
     calls = {
-        "unix_sockets": walled,  # data loaders use them
+        # Data loaders need them; where the file system is shared, they lead to other programs.
+        "unix_sockets": walled or access.network,
         "memory_files": walled or bool(gpu),
         # Inside bubblewrap a network of its own is the wall: `torchrun` talks to itself there.
         "internet": walled or access.network,
@@ -89,7 +90,7 @@ def command(*, walled: bool, gpu: Sequence[str], scratch: str, access: Access) -
     read = [*view.SYSTEM, *view.SYSTEM_FILES, *_ABOUT, *command_view.FILES]
     read.append("/proc")  # a child's /proc/self is another one than its parent's
     read += command_view.NETWORK_FILES if access.network else ()
-    read += ["/sys"] if gpu else []
+    read += ["/sys"] if gpu or access.network else []  # its cards are there, too
     own = [access.folder, scratch, *access.write]  # programs in them may be executed, too
     read += [access.work, *access.shared, *access.read, *own]
     return Allowed(calls, {"read": read, "write": [*write, access.folder]})
