@@ -30,13 +30,10 @@ def prior_lines(
     if len(shown) < len(results):
         lines.append(Text(f"{len(results) - len(shown)} earlier ones: arl-tui history --prior"))
     for result in shown:
-        status = one_line(result.status)[:11]
         line = Text(f"{result.position + 1:>6}  ")
-        line.append(f"{status:<11}", _KNOWN_STYLES.get(result.status, ""))
-        line.append(
-            f"  {_number(result.score, '.6g'):>12}  {_number(result.memory_mb, '.0f'):>8}  "
-        )
-        line.append(f"{one_line(result.commit)[:9]:<9}  ")
+        line.append(_cells(result.status, 11), _KNOWN_STYLES.get(result.status, ""))
+        line.append(f"  {_number(result.score, 12):>12}  {_number(result.memory_mb, 8):>8}  ")
+        line.append(_cells(result.commit, 9) + "  ")
         line.append(_clipped(one_line(result.description), columns - len(head)))
         lines.append(line)
     return lines
@@ -49,8 +46,17 @@ def _origin(study: Study) -> str:
     return one_line(PurePath(history).name) if history else "a results.tsv"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float | None, width: int) -> str:
+    """A number in at most so many characters."""
+    if value is None:
+        return "-"
+    text = f"{value:.6g}"
+    return text if len(text) <= width else f"{value:.1e}"
+
+
+def _cells(text: str, width: int) -> str:
+    """Text that fills so many columns."""
+    return set_cell_size(_clipped(one_line(text), width), width)
 
 
 def _clipped(text: str, columns: int) -> str:

@@ -14,6 +14,7 @@ _LESS_IS_BETTER = """
 _MORE_IS_BETTER = """
     acc accuracy f1 auc auroc auprc ap map bleu rouge meteor chrf reward return score r2 recall
     precision dice iou miou psnr ssim ndcg mrr top1 top5 em win winrate success elo elbo likelihood
+    sharpe
 """
 _HELD_OUT = "val valid validation eval evaluation test dev holdout heldout"
 _NO_SCORES = """

@@ -65,7 +65,7 @@ def value_pattern(line: Line, label: Label) -> str:
     behind = text_behind(line, label.index)
     number = r"\S+" if not behind or behind[0].isspace() else NUMBER
     if behind[:1].isalpha():  # a unit, which must not be taken for a part of the number
-        number = r"[-+.\d]+"
+        number = r"[-+.\d]+(?:e[-+]\d+)?"
     return f"{begin}{label_pattern(label)}({number})"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import metric_names
 from engine.metric_names import Direction
@@ -25,7 +25,14 @@ class PrintedScore:
     direction: Direction | None
     line: int
     rank: int  # how much it looks like the score; more is better
-    repeated: bool = False  # printed in a loop: of several, the last one counts
+    repeated: bool = False  # printed in a loop
+
+    @property
+    def likely(self) -> bool:
+        """Whether it is a score by its name, and not one of what is trained on."""
+        training = metric_names.is_training(self.name)
+        seen = training or (self.repeated and not metric_names.is_held_out(self.name))
+        return self.direction is not None and not seen
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,7 @@ class Output:
     @property
     def likely(self) -> tuple[PrintedScore, ...]:
         """Those that a person could mean: more than one is a reason to ask."""
-        return tuple(
-            score
-            for score in self.scores
-            if score.direction
-            and not metric_names.is_training(score.name)
-            and (not score.repeated or metric_names.is_held_out(score.name))
-        )
+        return tuple(score for score in self.scores if score.likely)
 
     def score(self, name: str) -> PrintedScore | None:
         """The printed score with this name, whatever its case of letters and its punctuation."""
@@ -58,7 +59,7 @@ def read_output(text: str) -> Output:
     lines = printed_lines(text)
     labelled = [(line, label) for line in lines for label in labels(line)]
     scores = [_score(*found) for found in labelled if metric_names.is_score(found[1].text)]
-    if any(score.direction for score in scores):
+    if any(score.likely for score in scores):
         scores = [score for score in scores if score.direction]
     else:
         scores += [_alone(line) for line in lines if _is_alone(line)]
@@ -82,10 +83,16 @@ def _score(line: Line, label: Label) -> PrintedScore:
     words = label.text.split()
     name = label.text if len(words) == 1 else "_".join(words).lower()
     which = metric_names.direction(name)
-    rank = 4 * (which is not None) + 2 * metric_names.is_held_out(name) + (not line.repeated)
-    rank -= 3 * metric_names.is_training(name)
+    rank = 2 * metric_names.is_held_out(name) - 3 * metric_names.is_training(name)
+    rank += 2 * (not line.repeated)
     pattern = value_pattern(line, label)
-    return PrintedScore(name[:_LONGEST_NAME], pattern, which, line.number, rank, line.repeated)
+    return _ranked(
+        PrintedScore(name[:_LONGEST_NAME], pattern, which, line.number, rank, line.repeated)
+    )
+
+
+def _ranked(score: PrintedScore) -> PrintedScore:
+    return replace(score, rank=score.rank + 4 * score.likely)
 
 
 def _is_memory(line: Line, label: Label) -> bool:
@@ -104,4 +111,4 @@ def _alone(line: Line) -> PrintedScore:
     (shown,) = (part.name for part in line.parts if isinstance(part, Value))
     name = shown[:_LONGEST_NAME] if shown and metric_names.is_score(shown) else "score"
     which = metric_names.direction(name) if shown else None
-    return PrintedScore(name, _ALONE, which, line.number, 3 if which else -1)
+    return _ranked(PrintedScore(name, _ALONE, which, line.number, 1))

@@ -34,7 +34,7 @@ _ABOUT = (
 
 @dataclass(frozen=True)
 class Allowed:
-    """Kinds of calls that are allowed, and files by what may be done with them."""
+    """What else holds, by name, and files by what may be done with them."""
 
     calls: Mapping[str, bool]
     files: Mapping[str, Sequence[str]]
@@ -78,6 +78,8 @@ def command(*, walled: bool, gpu: Sequence[str], scratch: str, access: Access) -
         "memory_files": walled or bool(gpu),
         # Inside bubblewrap a network of its own is the wall: `torchrun` talks to itself there.
         "internet": walled or access.network,
+        # Root could read what others have in memory: it sees their processes here.
+        "powerless": not walled,
     }
     # Without shared memory there is no semaphore, and so no data loader and no parallel compiler.
     write = [*_DEVICES, *gpu, "/proc/self", SHARED_MEMORY, scratch, *access.write]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Generator
 from pathlib import Path
@@ -76,7 +77,7 @@ def init(
         given = Given(
             script=None if script is None else _inside(script, found.folder),
             command=_filled("command", command),
-            metric=_filled("metric", metric),
+            metric=_name(metric),
             direction=_direction(direction),
             budget=_seconds(budget),
         )
@@ -144,6 +145,14 @@ def _inside(script: Path, folder: Path) -> str:
 def _filled(name: str, value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise CommandError(f"--{name} is empty: leave it out, or give one.")
+    return value
+
+
+def _name(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[^\s\x00-\x1f]{1,40}", value):
+        raise CommandError(
+            f"--metric {value!r} is no name of a score: give at most 40 characters without spaces."
+        )
     return value
 
 

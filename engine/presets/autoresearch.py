@@ -11,6 +11,7 @@ from engine import metric_names, tool_access
 from engine.checkout import Checkout, interpreter
 from engine.presets import drafts
 from engine.presets.drafts import Draft, Given, Question
+from engine.printed_scores import read_output
 from engine.tool_access import Needs
 from target import source
 from target.source import SourceError
@@ -28,7 +29,7 @@ def recognises(checkout: Checkout) -> bool:
     if not all(checkout.has(name) for name in ("prepare.py", "train.py", "program.md")):
         return False
     try:
-        return "val_bpb:" in source.read(checkout.folder / "train.py")
+        return read_output(checkout.text("train.py")).score("val_bpb") is not None
     except SourceError:
         return True  # what is wrong with it is said later
 

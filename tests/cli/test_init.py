@@ -105,7 +105,7 @@ def test_options_win_over_what_is_found(odd_scripts: ModuleType) -> None:
         (["--budget", "-1"], Exit.USAGE, "no number of seconds"),
         (["--budget", "nan"], Exit.USAGE, "no number of seconds"),
         (["--command", " "], Exit.USAGE, "--command is empty"),
-        (["--metric", "a b"], Exit.USAGE, "metric.name"),
+        (["--metric", "a b"], Exit.USAGE, "is no name of a score"),
         (["--script", "missing.py"], Exit.TARGET, "no file missing.py"),
         (["--script", "/etc/hostname"], Exit.USAGE, "lies outside of"),
         (["nowhere"], Exit.TARGET, "nowhere cannot be looked at: No such file or directory."),

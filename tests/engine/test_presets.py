@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import checkout, presets
@@ -313,6 +313,7 @@ def test_nothing_to_edit_is_a_warning(odd_scripts: ModuleType, tmp_path: Path) -
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=60)
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40),
     TEXTS.filter(str.strip),

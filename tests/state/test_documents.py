@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.errors import StoreConflict
@@ -14,7 +16,6 @@ from state.read import Reader
 from state.records import NewStudy, PriorResult
 from state.store import Store
 
-pytestmark = pytest.mark.anyio
 STUDY = NewStudy(name="n", seed=1, target_name="train.py", policy="random")
 
 
@@ -30,22 +31,25 @@ def result(position: int, score: float | None = 1.5, description: str = "") -> P
 
 
 @given(st.text(st.characters(exclude_characters="\0"), max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-async def test_a_document_is_read_as_it_was_given(tmp_path_factory: object, text: str) -> None:
-    import tempfile
+@settings(deadline=None, derandomize=True, max_examples=20)
+def test_a_document_is_read_as_it_was_given(text: str) -> None:
+    kept = text.encode("utf-8", "backslashreplace").decode()
 
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = StudyFolder(Path(temporary) / "study")
+    async def give(folder: StudyFolder) -> None:
         async with Store.create(folder, STUDY) as store:
             assert await store.set_document("program", text)
             assert not await store.set_document("program", text)
-            kept = text.encode("utf-8", "backslashreplace").decode()
             assert await store.document("program") == kept
-            with Reader(folder) as reader:
-                assert reader.document("program") == kept
-                assert reader.document("other") is None
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = StudyFolder(Path(temporary) / "study")
+        anyio.run(give, folder)
+        with Reader(folder) as reader:
+            assert reader.document("program") == kept
+            assert reader.document("other") is None
 
 
+@pytest.mark.anyio
 async def test_results_are_recorded_once(folder: StudyFolder) -> None:
     first = [result(0), result(1, None, "a crash \x1b[31m")]
     async with Store.create(folder, STUDY) as store:
@@ -61,6 +65,7 @@ async def test_results_are_recorded_once(folder: StudyFolder) -> None:
         assert [e.data["count"] for e in reader.events(type_="prior_results")] == [2, 1]
 
 
+@pytest.mark.anyio
 async def test_a_result_that_is_no_number_is_refused(folder: StudyFolder) -> None:
     async with Store.create(folder, STUDY) as store:
         with pytest.raises(StoreConflict, match="score is nan"):

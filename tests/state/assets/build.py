@@ -39,7 +39,6 @@ async def build(folder: StudyFolder) -> None:
     )
     async with Store.create(folder, study) as store:
         await store.set_study_state("running")
-        await store.set_document("program", "# Lower the score\n")
         await store.add_epoch(epoch)
         first = NewExperiment(kind="baseline", source=BASELINE, seed=1, summary="baseline")
         await store.enqueue(first, operation=None)
@@ -111,6 +110,7 @@ async def build(folder: StudyFolder) -> None:
         sample = DeviceSample(at="2026-11-25T22:00:10.000000Z", device="cpu", utilisation=0.5)
         panels = {"oracle": {"readings": []}}
         curves = {4: [(0.0, 1, 7.6), (0.5, 45, 4.5)]}
+        await store.set_document("program", "# Lower the score\n")
         await store.count({"device_hours": 0.25})
         await store.publish(Present(live=[live], curves=curves, samples=[sample], panels=panels))
 
