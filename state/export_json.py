@@ -75,7 +75,7 @@ def _experiments(archive: Archive, epoch_id: int | None) -> Iterator[Json]:
 def _experiment(
     experiment: Experiment, evaluation: Evaluation | None, epoch_id: int | None
 ) -> Json:
-    row = asdict(experiment)
+    row = dict(vars(experiment))  # not `asdict`, which copies every edit
     del row["process"]
     row["comparable"] = experiment.epoch_id == epoch_id
     row["evaluation"] = None if evaluation is None else asdict(evaluation)
@@ -101,7 +101,10 @@ def _lines(head: str, items: Iterable[str], tail: str) -> Iterator[str]:
 
 
 def _text(value: Json) -> str:
-    return json.dumps(_finite(value), allow_nan=False)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
