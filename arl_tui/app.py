@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from arl_tui import remote
+from arl_tui import remote, study_texts
 from arl_tui.feed import PARTS, Part, Snapshot
 from arl_tui.palette import OpenExperiment
 from arl_tui.preferences import remember_theme, remembered_theme
@@ -87,6 +87,7 @@ class StudyApp(App[int]):
             "s", "supervise", "Supervise", id="supervise", tooltip="Review each edit, or no longer"
         ),
         Binding("S", "stop", "Stop", id="stop", tooltip="Stop the engine; asks first"),
+        Binding("P", "program", "Program", id="program", tooltip="Read program.md", show=False),
     ]
 
     def __init__(
@@ -217,6 +218,14 @@ class StudyApp(App[int]):
         from arl_tui.screens.help import Help
 
         self.push_screen(Help(self.screen))
+
+    @work
+    async def action_program(self) -> None:
+        await study_texts.show_program(self)
+
+    @work
+    async def action_prior_results(self) -> None:
+        await study_texts.show_prior_results(self)
 
     async def action_quit(self) -> None:
         self.exit(0, message=remote.farewell(self.snapshot))

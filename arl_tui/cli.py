@@ -16,7 +16,18 @@ from typing import Annotated
 
 import typer
 
-from arl_tui.commands import bench, control, exporting, reading, running, setup, viewing
+from arl_tui.commands import (
+    bench,
+    control,
+    exporting,
+    init,
+    program,
+    reading,
+    running,
+    setup,
+    sites,
+    viewing,
+)
 from arl_tui.exits import CommandError, Exit, code_of
 from arl_tui.output import OutputClosed, emit, narrate
 from state.folder import find_folder
@@ -29,7 +40,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (viewing, running, control, reading, exporting, setup, bench):
+_GROUPS = (viewing, init, running, control, reading, program, exporting, sites, setup, bench)
+for group in _GROUPS:
     group.register(app)
 
 

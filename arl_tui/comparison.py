@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.cells import set_cell_size
+
+from state.metric import Metric
 from state.read import Reader
 from state.records import Experiment
 from target.diff import unified_diff
+
+_NAME = 9  # columns of the longest name of a row
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,14 @@ class Comparison:
     end: Experiment
     diff: str
     source: str
+    metric: Metric
 
 
 def compare(reader: Reader, start_id: int, end_id: int) -> Comparison:
     """Compare two experiments. Raises NoSuchExperiment."""
     start, end = reader.experiment(start_id), reader.experiment(end_id)
-    return Comparison(start, end, source_diff(reader, start, end), reader.source(end.source_sha))
+    diff, source = source_diff(reader, start, end), reader.source(end.source_sha)
+    return Comparison(start, end, diff, source, Metric.of(reader.study()))
 
 
 def source_diff(reader: Reader, start: Experiment, end: Experiment) -> str:
@@ -37,12 +44,13 @@ def source_diff(reader: Reader, start: Experiment, end: Experiment) -> str:
     )
 
 
-def number_lines(start: Experiment, end: Experiment) -> list[str]:
+def number_lines(start: Experiment, end: Experiment, metric: Metric) -> list[str]:
     """The numbers of both, and what lies between them, in aligned columns."""
+    name = metric.title if len(metric.title) <= _NAME else "score"
     rows = [
         ("", f"#{start.id}", f"#{end.id}", "change"),
         ("status", start.status, end.status, ""),
-        ("val-bpb", *_pair(start.val_bpb, end.val_bpb, ".4f")),
+        (name, *_scores(start.val_bpb, end.val_bpb, metric)),
         ("seconds", *_pair(start.seconds, end.seconds, ".1f")),
         ("steps", *_pair(start.steps, end.steps, ".0f")),
         ("memory MB", *_pair(start.peak_memory_mb, end.peak_memory_mb, ".0f")),
@@ -51,7 +59,17 @@ def number_lines(start: Experiment, end: Experiment) -> list[str]:
         a, b = _percent(getattr(start, share)), _percent(getattr(end, share))
         if a is not None or b is not None:
             rows.append((name, *_pair(a, b, ".1f")))
-    return [f"{name:<10}{a:>12}{b:>12}{change:>12}".rstrip() for name, a, b, change in rows]
+    return [
+        f"{set_cell_size(name, _NAME + 1)}{a:>12}{b:>12}{change:>12}".rstrip()
+        for name, a, b, change in rows
+    ]
+
+
+def _scores(start: float | None, end: float | None, metric: Metric) -> tuple[str, str, str]:
+    texts = ["-" if value is None else metric.number(value) for value in (start, end)]
+    if start is None or end is None:
+        return texts[0], texts[1], ""
+    return texts[0], texts[1], metric.change(end - start, end)
 
 
 def _percent(share: float | None) -> float | None:

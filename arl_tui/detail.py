@@ -10,8 +10,9 @@ from rich.text import Text
 
 from arl_tui.evaluation_text import verdict
 from arl_tui.output import one_line
-from arl_tui.tables import contention, relation, status_style
+from arl_tui.tables import contention, delta_cell, relation, status_style
 from engine.contention import contended
+from state.metric import SELF_REPORTED, VAL_BPB, Metric
 from state.read import Reader
 from state.records import Evaluation, Experiment, Point
 
@@ -25,6 +26,7 @@ class Detail:
     log: str
     source: str
     evaluation: Evaluation | None = None
+    metric: Metric = VAL_BPB
 
 
 def read_detail(reader: Reader, experiment_id: int) -> Detail:
@@ -36,11 +38,15 @@ def read_detail(reader: Reader, experiment_id: int) -> Detail:
         reader.log(experiment_id),
         reader.source(experiment.source_sha),
         reader.evaluation(experiment_id),
+        Metric.of(reader.study()),
     )
 
 
 def head_lines(
-    experiment: Experiment, no_color: bool = False, evaluation: Evaluation | None = None
+    experiment: Experiment,
+    no_color: bool = False,
+    evaluation: Evaluation | None = None,
+    metric: Metric = VAL_BPB,
 ) -> list[Text]:
     """What the experiment did and how it ended, the most important first."""
     e = experiment
@@ -52,16 +58,18 @@ def head_lines(
         )
     ]
     if e.val_bpb is not None:
-        lines[0].append(f"  {e.val_bpb:.4f} bpb", "bold")
+        lines[0].append(f"  {metric.quantity(e.val_bpb)}", "bold")
     if e.delta is not None:
-        lines[0].append(f"  {e.delta:+.4f}")
+        lines[0].append(f"  {delta_cell(e, metric)}")
+    if e.val_bpb is not None and metric.self_reported:
+        lines[0].append(f"  {SELF_REPORTED}")
     if e.seconds is not None:
         lines[0].append(f"  {e.seconds:.0f} s", "dim")
     if contended(e):
         lines[0].append(f"  {contention(e)}", "yellow")
     rows = (
         ("reason", e.reason),
-        ("looks", verdict(e, evaluation)),
+        ("looks", verdict(e, evaluation, metric)),
         ("edit", e.summary),
         ("why", e.why),
     )

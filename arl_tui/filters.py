@@ -2,7 +2,8 @@
 
 Words joined by spaces must all hold, and `-` or `!` before a word negates it. A word is a status
 or kind, `failed`, `audited`, an experiment's number, a comparison such as `delta<0`, or text to be
-found in the diff or summary; what stands in quotes is always text.
+found in the diff or summary; what stands in quotes is always text. A score is compared as `bpb`,
+as `score`, or by the name of the study's metric.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from state.metric import VAL_BPB, Metric
 from state.records import FAILED, KINDS, STATUSES
 from state.watch import Brief
 
@@ -34,7 +36,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 _WORD = re.compile(r'\s*([-!]?)(?:"([^"]*)"|([^\s"]+))')
-_COMPARISON = re.compile(r"(\w+)(<=|>=|!=|<|>|=)(.*)", re.DOTALL)
+_SIGNS = "<=|>=|!=|<|>|="
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _ID = re.compile(r"#?(\d{1,18})", re.ASCII)
 
@@ -72,7 +74,7 @@ class Filter:
         return True
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, metric: Metric = VAL_BPB) -> Filter:
     """The filter that a person has written. Raises FilterError."""
     terms, at = [], 0
     text = text.rstrip()
@@ -83,15 +85,14 @@ def parse(text: str) -> Filter:
         sign, quoted, plain = word.groups()
         at = word.end()
         if quoted is None:
-            terms.append(_term(sign, plain))
+            terms.append(_term(sign, plain, metric))
         elif quoted:
             terms.append(Term(bool(sign), None, quoted))
     return Filter(tuple(terms))
 
 
-def _term(sign: str, word: str) -> Term:
+def _term(sign: str, word: str, metric: Metric) -> Term:
     lower = word.lower()
-    comparison = _COMPARISON.fullmatch(lower)
     number = _ID.fullmatch(word)
     holds: Callable[[Brief], bool] | None = None
     if lower in STATUSES:
@@ -105,15 +106,21 @@ def _term(sign: str, word: str) -> Term:
     elif number is not None:
         wanted = int(number[1])
         holds = lambda brief: brief.id == wanted  # noqa: E731
-    elif comparison is not None:
-        holds = _comparison(word, *comparison.groups())
+    else:
+        holds = _comparison(word, metric)
     return Term(bool(sign), holds, "" if holds else word)
 
 
-def _comparison(word: str, name: str, sign: str, number: str) -> Callable[[Brief], bool]:
-    value = NUMBERS.get(name)
+def _comparison(word: str, metric: Metric) -> Callable[[Brief], bool] | None:
+    """What a comparison says; None when the word is none. Raises FilterError."""
+    own = metric.name.lower()  # it may hold any sign
+    found = re.fullmatch(rf"({re.escape(own)}|\w+)({_SIGNS})(.*)", word.lower(), re.DOTALL)
+    if found is None:
+        return None
+    name, sign, number = found.groups()
+    value = NUMBERS.get("bpb" if name in (own, "score") and name not in NUMBERS else name)
     if value is None:
-        names = ", ".join(NUMBERS)
+        names = ", ".join(NUMBERS if metric.is_bpb else ("score", *list(NUMBERS)[1:]))
         raise FilterError(f"{word} compares none of {names}: put it in quotes to find it as text.")
     if not _NUMBER.fullmatch(number):
         raise FilterError(f"{word} needs a number after {sign}, such as {name}{sign}0.98.")

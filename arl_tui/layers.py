@@ -42,6 +42,9 @@ def settings_of(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
         for name, old, new in (
             ("seed", before.seed, settings.seed),
             ("policy", before.policy.name, settings.policy.name),
+            ("a target that is", _kind(before), _kind(settings)),
+            ("the metric", before.metric.name, settings.metric.name),
+            ("the direction", before.metric.direction, settings.metric.direction),
         ):
             if old != new:
                 raise CommandError(
@@ -49,6 +52,10 @@ def settings_of(folder: StudyFolder, asked: Mapping[str, Any]) -> Settings:
                     "go on without that option, or start another study with --study."
                 )
     return settings
+
+
+def _kind(settings: Settings) -> str:
+    return "sealed" if settings.target.command is None else "a command"
 
 
 def origin() -> str:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from arl_tui.filters import Filter, Found
+from state.metric import Metric
 from state.records import STATUSES
 from state.watch import Brief
 
 Order: TypeAlias = Literal["id", "status", "bpb", "delta", "seconds", "edit"]
+BY_SCORE: frozenset[Order] = frozenset({"bpb", "delta"})
 ORDERS: tuple[Order, ...] = get_args(Order)
 _AT_ONCE = 50  # more changes than this are sorted anew
 
@@ -22,6 +24,13 @@ _VALUES: Mapping[Order, Callable[[Brief], float | str | None]] = {
     "seconds": lambda brief: brief.seconds,
     "edit": lambda brief: brief.summary or None,
 }
+
+
+def highest_first(order: Order, metric: Metric) -> bool:
+    """Whether a column is sorted downwards at first: the newest, the longest, the best on top."""
+    if order in BY_SCORE:
+        return metric.direction == "max"
+    return order in ("id", "seconds")
 
 
 class Listing:

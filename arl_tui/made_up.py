@@ -22,7 +22,8 @@ from arl_tui.made_up_evaluation import (
     reason,
     write_evaluations,
 )
-from arl_tui.made_up_present import curve, write_live, write_present, write_study
+from arl_tui.made_up_metric import BPB, Scale
+from arl_tui.made_up_present import LOG, curve, write_live, write_present, write_study
 from state import schema
 from state.folder import StudyFolder
 from state.records import Evaluation
@@ -54,12 +55,6 @@ _FAILURES = (
     ("invalid", "line 12: HEAD_DIM must divide WIDTH"),
     ("veto", "too deep for this budget"),
 )
-_LOG = """\
-step 0 loss 7.624
-step 40 loss 5.310
-\x1b[31mwarning\x1b[0m: lr_scale is 0.0 at the end
-step 90 loss 4.020
-"""
 
 
 @dataclass
@@ -106,6 +101,7 @@ class _State:
     random: random.Random
     sources: dict[str, str]
     best_sha: str
+    scale: Scale
     best_id: int = 0
     best: float = _BASELINE
     incumbents: list[tuple[int, str, float, float]] = field(default_factory=list)
@@ -124,18 +120,19 @@ def make_study(
     pending: int = 0,
     supervised: bool = False,
     overlapping: bool = False,
+    scale: Scale = BPB,
 ) -> None:
     """Write a study of so many experiments to a new folder.
 
     With `running` the last one runs, and viewers see it while somebody holds the study's lock;
     `overlapping`: meanwhile the one before it is scored. `pending` more candidates wait for a
-    review.
+    review. With another `scale` than bits per byte its target is a command.
     """
     folder.make()
     schema.create(folder.database)
     source = shipped.read()
     sha = source_sha256(source)
-    state = _State(random.Random(seed), {sha: source}, sha)
+    state = _State(random.Random(seed), {sha: source}, sha, scale)
     rows = [_finished(number, state) for number in range(experiments)]
     live = rows[-1 - overlapping :] if running else []
     for row in live:
@@ -145,7 +142,7 @@ def make_study(
     db = sqlite3.connect(folder.database, isolation_level=None)
     try:
         db.execute("BEGIN")
-        write_study(db, seed, supervised, running, _at(0))
+        write_study(db, seed, supervised, running, _at(0), scale.metric)
         _write_experiments(db, rows, state)
         write_evaluations(db, state.evaluations)
         for number in waiting:
@@ -156,7 +153,7 @@ def make_study(
             )
         selfeval = panel(state.evaluations, state.curves, state.saved_seconds)
         for row in live:
-            expected = forecast(row.kind, state.best, state.curves)
+            expected = scale.forecast(forecast(row.kind, state.best, state.curves))
             write_live(db, row.id, row is live[-1], expected, _at)
         write_present(db, len(rows), selfeval, _at)
         db.execute("COMMIT")
@@ -193,26 +190,34 @@ def _finished(number: int, state: _State) -> _Row:
     gain = 0.03 * dice.random() ** 3 if dice.random() < 0.05 and state.best > 2.05 else 0.0
     if gain > 3 * _SIGMA:
         score = state.best - gain
-        row.reason = f"3 fresh runs confirm it: {-gain:+.4f}, {gain / _SIGMA:.1f} sigma"
+        change = state.scale.change(-gain)
+        row.reason = f"3 fresh runs confirm it: {change:+.4f}, {gain / _SIGMA:.1f} sigma"
         _scored(row, score, state)
         state.best, state.best_id, state.best_sha = score, number, row.source_sha
-        state.incumbents.append((number, _at(number + 2), score, _SIGMA))
+        _promote(number, _at(number + 2), score, state)
         return row
     row.status, row.reason = "discard", "no gain beyond the noise"
     return _scored(row, state.best + abs(dice.gauss(0.02, 0.04)) + _SIGMA * dice.gauss(0, 1), state)
 
 
+def _promote(number: int, at: str, score: float, state: _State) -> None:
+    scale = state.scale
+    state.incumbents.append((number, at, scale.score(score), scale.spread(_SIGMA)))
+
+
 def _scored(row: _Row, score: float, state: _State) -> _Row:
-    dice = state.random
+    dice, scale = state.random, state.scale
     if row.id == 0:
-        state.incumbents.append((0, _at(3), _BASELINE, _SIGMA))
-    row.val_bpb, row.delta = score, score - state.best
-    row.sealed_bpb = None if row.kind == "candidate" else score + 0.01
+        _promote(0, _at(3), _BASELINE, state)
+    row.val_bpb, row.delta = scale.score(score), scale.change(score - state.best)
+    if row.kind != "candidate" and not scale.metric.self_reported:
+        row.sealed_bpb = score + 0.01
     row.seconds, row.wall_seconds = 300.2, 321.0 + dice.random()
     row.startup_seconds, row.score_seconds = 14.1, 6.3
     row.steps, row.peak_memory_mb = dice.randint(900, 1000), dice.uniform(9_000, 12_000)
     if row.status == "discard":
-        state.evaluations[row.id] = finished(row.id, score, state.best, state.curves)
+        seen = finished(row.id, score, state.best, state.curves)
+        state.evaluations[row.id] = scale.evaluation(seen)
     state.curves += 1
     return row
 
@@ -220,7 +225,7 @@ def _scored(row: _Row, score: float, state: _State) -> _Row:
 def _abort(row: _Row, state: _State) -> None:
     at = 0.12
     if state.curves >= NEEDED:
-        seen = state.evaluations[row.id] = aborted(row.id, state.best)
+        seen = state.evaluations[row.id] = state.scale.evaluation(aborted(row.id, state.best))
         row.reason, at = reason(seen), seen.looks[-1].progress
     row.seconds, row.wall_seconds, row.steps = 300 * at, 300 * at + 15, round(960 * at)
     state.saved_seconds += 300 * (1 - at)
@@ -284,7 +289,7 @@ def _write_experiments(db: sqlite3.Connection, rows: list[_Row], state: _State) 
         if row.attempt and row.seconds:
             until = row.seconds / 300 if row.status == "abort" else 1.0
             db.execute("INSERT INTO curves VALUES (?, 1, ?)", (row.id, curve(row.id, until)))
-            db.execute("INSERT INTO logs VALUES (?, 1, ?)", (row.id, _LOG))
+            db.execute("INSERT INTO logs VALUES (?, 1, ?)", (row.id, LOG))
         db.execute(
             "INSERT INTO events (at, type, experiment_id, data) VALUES (?, 'finished', ?, '{}')",
             (row.ended_at or row.created_at, row.id),

@@ -9,20 +9,36 @@ import sqlite3
 from collections.abc import Callable
 
 from arl_tui.made_up_evaluation import Forecast
+from state.metric import Metric
 
 
 def write_study(
-    db: sqlite3.Connection, seed: int, supervised: bool, running: bool, began: str
+    db: sqlite3.Connection,
+    seed: int,
+    supervised: bool,
+    running: bool,
+    began: str,
+    metric: Metric,
 ) -> None:
     """Write the row of the study and that of its epoch."""
+    kind = "command" if metric.self_reported else "sealed"
     settings = json.dumps({"limits": {"max_hours": 10.0}, "budget": {"seconds": 300.0}})
     db.execute(
         "INSERT INTO study (id, name, created_at, seed, target_name, target_kind, metric, "
         "direction, policy, settings, state, supervised) VALUES "
-        "('made-up', 'overnight', ?, ?, 'train.py', 'sealed', 'val_bpb', 'min', 'ppo', ?, ?, ?)",
-        (began, seed, settings, "running" if running else "finished", int(supervised)),
+        "('made-up', 'overnight', ?, ?, 'train.py', ?, ?, ?, 'ppo', ?, ?, ?)",
+        (
+            began,
+            seed,
+            kind,
+            metric.name,
+            metric.direction,
+            settings,
+            "running" if running else "finished",
+            int(supervised),
+        ),
     )
-    environment = json.dumps({"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]})
+    environment = json.dumps(ENVIRONMENTS[kind])
     db.execute(
         "INSERT INTO epochs (started_at, environment_digest, environment, budget, clock, "
         "device_model, torch_version) VALUES (?, ?, ?, 300, 'wall', 'made-up GPU', '2.13.0')",
@@ -63,6 +79,16 @@ def write_present(
         db.execute("INSERT INTO panels VALUES (?, ?, ?)", (name, at(experiments), json.dumps(data)))
 
 
+LOG = """\
+step 0 loss 7.624
+step 40 loss 5.310
+\x1b[31mwarning\x1b[0m: lr_scale is 0.0 at the end
+step 90 loss 4.020
+"""
+ENVIRONMENTS: dict[str, object] = {
+    "sealed": {"corpus": "made up", "unigram_bpb": 3.74, "sandbox": ["bubblewrap"]},
+    "command": {"command": "python train.py", "frozen": ["data.py"], "sandbox": ["bubblewrap"]},
+}
 PANELS: dict[str, object] = {
     "policy": {
         "name": "ppo",

@@ -6,32 +6,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from arl_tui.tables import score_cell
+from state.metric import Metric
 from state.read import Reader
 
 
 def summary_lines(reader: Reader, start: Path) -> list[str]:
     """Baseline, noise, best, the gain in units of the noise, the kept edits, where to look next."""
     now = reader.status()
+    metric = Metric.of(now.study)
     lines = ["", f"{now.experiments} experiments: {_counts(now.counts)}."]
     if now.baseline is None or now.best is None:
         return [*lines, f"There is no score yet: {now.reason or now.state}."]
-    noise = "not known" if now.sigma is None else f"{now.sigma:.4f}"
-    lines.append(f"Baseline   val-bpb {now.baseline:.4f}")
+    noise = "not known" if now.sigma is None else metric.spread(now.sigma, now.baseline)
+    lines.append(f"Baseline   {metric.marked} {metric.number(now.baseline)}")
     lines.append(f"Noise      {noise} (standard deviation of one run)")
     kept = [e for e in reader.history(status="keep") if e.kind == "candidate"]
     if not kept:
         lines.append("Best       the baseline: no edit gained more than the noise.")
     else:
-        gain = now.baseline - now.best
+        gain = metric.gain(now.baseline, now.best)
         units = f", {gain / now.sigma:.1f} sigma" if now.sigma else ""
-        lines.append(f"Best       val-bpb {now.best:.4f} (#{now.best_id}): {gain:.4f} lower{units}")
+        best = f"{metric.title} {metric.number(now.best)} (#{now.best_id})"
+        by = f"{metric.spread(gain, now.best)} {metric.better}{units}"
+        lines.append(f"Best       {best}: {by}")
         lines.append("Kept edits")
         lines += [f"  #{e.id}  {e.summary}: {e.reason}" for e in kept]
     open_ones = [e for e in reader.history(status="discard") if "are to confirm" in e.reason]
     for experiment in open_ones:
         lines.append(
-            f"Open       #{experiment.id} {experiment.summary}: val-bpb {experiment.val_bpb:.4f} "
-            "once, not confirmed yet; a longer run would."
+            f"Open       #{experiment.id} {experiment.summary}: {metric.title} "
+            f"{score_cell(experiment, metric)} once, not confirmed yet; a longer run would."
         )
     where = _option(reader.folder.path, start)
     lines += [

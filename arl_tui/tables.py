@@ -14,6 +14,7 @@ from rich.text import Text
 from arl_tui.evaluation_text import look_lines, verdict
 from arl_tui.output import one_line, printable
 from arl_tui.timing_words import timing_line
+from state.metric import SELF_REPORTED, VAL_BPB, Metric
 from state.read import StudyStatus
 from state.records import STATUSES, Evaluation, Experiment, Json, Status
 from state.watch import Brief
@@ -50,7 +51,7 @@ def status_lines(
 
     `oracle` are its readings and `selfeval` the panel of that name, maybe of an ended engine.
     """
-    study, epoch = now.study, now.epoch
+    study, epoch, metric = now.study, now.epoch, Metric.of(now.study)
     state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
     counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
     rows = [
@@ -61,9 +62,11 @@ def status_lines(
         unit = "steps" if epoch.clock == "steps" else f"s of {epoch.clock} time"
         rows.append(("budget", f"{epoch.budget:g} {unit} on {epoch.device_model}"))
     rows.append(("experiments", f"{now.experiments} ({counts})" if counts else "0"))
-    rows.append(("baseline", _score(now.baseline)))
-    rows.append(("best", _best(now)))
-    rows.append(("noise", "unknown" if now.sigma is None else f"sigma {now.sigma:.4f} bpb"))
+    if metric.self_reported:
+        rows.append(("score", f"{metric.marked}, {metric.better} is better"))
+    rows.append(("baseline", _score(now.baseline, metric)))
+    rows.append(("best", _best(now, metric)))
+    rows.append(("noise", _noise(now, metric)))
     if now.contention is not None:
         said = now.contention if now.engine_pid else f"as last said: {now.contention}"
         rows.append(("contention", said))
@@ -97,14 +100,16 @@ def history_lines(
     best_id: int | None,
     epoch_id: int | None,
     drifts: Mapping[int, str] | None = None,
+    metric: Metric = VAL_BPB,
 ) -> list[Text]:
     """One line for each experiment; `*` marks the best, `~` scores of another epoch.
 
     `drifts` has a sentence for the first experiment after each drift; it comes before that one.
     """
     coming = sorted((drifts or {}).items())
-    columns = width()
-    lines = [Text(f"{'id':>6}  {'status':<11}  {'val-bpb':>8}  {'delta':>8}  {'secs':>6}  edit")]
+    columns, cells = width(), metric.width
+    score = pad(_clip(metric.title, cells), cells)
+    lines = [Text(f"{'id':>6}  {'status':<11}  {score}  {'delta':>{cells}}  {'secs':>6}  edit")]
     room = columns - cell_len(lines[0].plain) + len("edit")
     marks = Counter[str]()
     for e in experiments:
@@ -116,20 +121,43 @@ def history_lines(
         marks[mark] += 1
         line = Text(f"{mark}{e.id:>5}  ")
         line.append(f"{e.status:<11}", STYLES.get(e.status, ""))
-        line.append(f"  {_number(e.val_bpb, '.4f'):>8}  {_number(e.delta, '+.4f'):>8}")
+        line.append(f"  {score_cell(e, metric):>{cells}}  {delta_cell(e, metric):>{cells}}")
         line.append(f"  {_number(e.seconds, '.0f'):>6}  ")
         line.append(_clip(describe(e), room))
         lines.append(line)
     if marks["~"]:
         lines.append(Text("~ of an earlier epoch: not comparable with the later scores"))
+    if metric.self_reported and marks:
+        lines.append(Text(f"{metric.title} is {SELF_REPORTED}: the command prints it"))
     return lines
 
 
+def score_cell(experiment: Experiment | Brief, metric: Metric) -> str:
+    """Its score in a table."""
+    return "-" if experiment.val_bpb is None else metric.number(experiment.val_bpb)
+
+
+def delta_cell(experiment: Experiment | Brief, metric: Metric) -> str:
+    """Its delta in a table."""
+    if experiment.delta is None:
+        return "-"
+    return metric.change(experiment.delta, experiment.val_bpb or experiment.delta)
+
+
+def pad(text: str, columns: int) -> str:
+    """The text at the right of so many columns."""
+    return " " * (columns - cell_len(text)) + text
+
+
 def experiment_lines(
-    experiment: Experiment, log: str, whole_log: bool, evaluation: Evaluation | None = None
+    experiment: Experiment,
+    log: str,
+    whole_log: bool,
+    evaluation: Evaluation | None = None,
+    metric: Metric = VAL_BPB,
 ) -> list[Text]:
     """Everything about one experiment, for people."""
-    lines = experiment_fields(experiment, evaluation)
+    lines = experiment_fields(experiment, evaluation, metric)
     if experiment.diff:
         diff = experiment.diff.rstrip("\n").split("\n")
         lines += [Text(), *(Text(printable(line)) for line in diff)]
@@ -141,19 +169,21 @@ def experiment_lines(
     return lines
 
 
-def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = None) -> list[Text]:
+def experiment_fields(
+    experiment: Experiment, evaluation: Evaluation | None = None, metric: Metric = VAL_BPB
+) -> list[Text]:
     """What is known about one experiment, in short lines, without its diff and log."""
     e = experiment
     seconds = f"{_number(e.seconds, '.1f')} s of budget, {_number(e.wall_seconds, '.1f')} s in all"
     rows = [
         ("experiment", f"{e.id} ({e.kind}{relation(e)})"),
         ("status", f"{e.status}: {e.reason}" if e.reason else e.status),
-        ("self-eval", verdict(e, evaluation)),
+        ("self-eval", verdict(e, evaluation, metric)),
         ("edit", e.summary),
         ("why", e.why),
-        ("val-bpb", _score(e.val_bpb)),
+        ("val-bpb" if metric.is_bpb else "score", _score_field(e, metric)),
         ("sealed", "" if e.sealed_bpb is None else f"{e.sealed_bpb:.4f} on the second shard"),
-        ("delta", "" if e.delta is None else f"{e.delta:+.4f} (negative is better)"),
+        ("delta", _delta_field(e, metric)),
         ("time", seconds if e.seconds is not None or e.wall_seconds is not None else ""),
         ("spent on", timing_line(e.timing) if e.timing else ""),
         ("steps", _number(e.steps, "d") if e.steps is not None else ""),
@@ -168,7 +198,7 @@ def experiment_fields(experiment: Experiment, evaluation: Evaluation | None = No
         ("source", e.source_sha[:12]),
     ]
     fields = [_field(name, value) for name, value in rows if value]
-    looks = look_lines(evaluation) if evaluation else []
+    looks = look_lines(evaluation, metric) if evaluation else []
     if looks:
         fields += [Text(), Text("looks of self-evaluation", style="bold"), *map(Text, looks)]
     return fields
@@ -213,19 +243,42 @@ def _is_old(experiment: Experiment, epoch_id: int | None) -> bool:
     return experiment.val_bpb is not None and experiment.epoch_id != epoch_id
 
 
-def _best(now: StudyStatus) -> str:
+def _score_field(experiment: Experiment, metric: Metric) -> str:
+    score = experiment.val_bpb
+    if score is None:
+        return _score(None, metric)
+    said = metric.number(score) if metric.is_bpb else metric.quantity(score)
+    return f"{said} ({SELF_REPORTED})" if metric.self_reported else said
+
+
+def _delta_field(experiment: Experiment, metric: Metric) -> str:
+    if experiment.delta is None:
+        return ""
+    better = "negative" if metric.direction == "min" else "positive"
+    return f"{delta_cell(experiment, metric)} ({better} is better)"
+
+
+def _noise(now: StudyStatus, metric: Metric) -> str:
+    if now.sigma is None:
+        return "unknown"
+    beside = now.sigma if now.best is None else now.best
+    return f"sigma {metric.spread(now.sigma, beside)}" + " bpb" * metric.is_bpb
+
+
+def _best(now: StudyStatus, metric: Metric) -> str:
     if now.best_id is None:
         return "not measured"
     if now.best is None:
         return f"experiment {now.best_id}, not yet measured in this epoch"
     gain = ""
     if now.baseline and now.best_id != 0:
-        gain = f", {100 * (now.best / now.baseline - 1):+.1f} % against the baseline"
-    return f"{now.best:.4f} (experiment {now.best_id}{gain})"
+        share = (now.best - now.baseline) / abs(now.baseline)
+        gain = f", {100 * share:+.1f} % against the baseline"
+    return f"{metric.number(now.best)} (experiment {now.best_id}{gain})"
 
 
-def _score(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.4f}"
+def _score(value: float | None, metric: Metric) -> str:
+    return "not measured" if value is None else metric.number(value)
 
 
 def _number(value: float | None, form: str) -> str:

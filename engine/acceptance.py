@@ -26,13 +26,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Literal
 
 from scipy.special import stdtrit
 
 from engine.drift import FOLLOW_UPS
+from engine.means import mean
 from engine.runs import Noise, Runs
+from engine.score_words import BPB_WORDS, ScoreWords
 from engine.sentinels import FAILURES
 from engine.settings import Acceptance
 from state.records import Experiment, Incumbent
@@ -75,7 +76,7 @@ def worth_confirming(
     """
     if not incumbent:
         return True
-    gain = fmean(incumbent) - score
+    gain = mean(incumbent) - score
     if noise is None:
         return gain > 0
     doubt = _doubt(len(incumbent), rule.incumbent_runs)
@@ -83,9 +84,14 @@ def worth_confirming(
 
 
 def judge(
-    candidate: Experiment, runs: Runs, incumbent: Incumbent, incumbent_sha: str, rule: Acceptance
+    candidate: Experiment,
+    runs: Runs,
+    incumbent: Incumbent,
+    incumbent_sha: str,
+    rule: Acceptance,
+    words: ScoreWords = BPB_WORDS,
 ) -> Verdict:
-    """Decide on a candidate that passed the screen."""
+    """Decide on a candidate that passed the screen. `words` are for the reasons' numbers."""
     sha = candidate.source_sha
     if candidate.val_bpb is None:
         return Verdict("reject", "it has no score")
@@ -106,7 +112,7 @@ def judge(
     across = runs.straddles(candidate)
     if mine:
         level = rule.alpha * _share(runs.test_number(sha))
-        verdict = _test(mine, theirs, most, runs.noise(), level, rule)
+        verdict = _test(mine, theirs, most, runs.noise(), level, rule, words)
         if rule.drift and not failing and verdict.action in ("promote", "reject"):
             verdict = _doubted(verdict, runs, sha, incumbent_sha, level, rule)
     elif runs.segment_of(candidate.id) < runs.segment:
@@ -133,8 +139,8 @@ def _doubted(
     if not promotes:
         return verdict
     # The gain must show beside the candidate, too, not only against what was run long ago.
-    gain = fmean(theirs) - fmean(mine)
-    if fmean(theirs[-beside:]) - fmean(mine) < gain / 2:
+    gain = mean(theirs) - mean(mine)
+    if mean(theirs[-beside:]) - mean(mine) < gain / 2:
         if beside < FOLLOW_UPS:
             return Verdict("replicate", "the incumbent scores as well beside it")
         return Verdict("reject", "the incumbent scored as well beside it")
@@ -150,7 +156,7 @@ def _screen(
     score: float, theirs: Sequence[float], most: int, noise: Noise | None, rule: Acceptance
 ) -> Verdict:
     """Decide on a candidate without a fresh run: is it worth any?"""
-    gain = fmean(theirs) - score
+    gain = mean(theirs) - score
     sigma = 0.0 if noise is None else noise.sigma
     doubt = _doubt(len(theirs), most)
     if gain <= max(0.0, (rule.screen - doubt) * sigma):
@@ -167,6 +173,7 @@ def _test(
     noise: Noise | None,
     level: float,
     rule: Acceptance,
+    words: ScoreWords = BPB_WORDS,
 ) -> Verdict:
     """Compare a candidate's fresh runs with those of the incumbent, of which `most` may be made.
 
@@ -174,22 +181,25 @@ def _test(
     """
     n, m = len(mine), len(theirs)
     last = max(n, rule.max_confirmations)
-    gain = fmean(theirs) - fmean(mine)
+    gain = mean(theirs) - mean(mine)
     fresh = f"{n} fresh run{'s' if n > 1 else ''}"
+
+    def said(delta: float, noise: Noise) -> str:
+        change = words.change(delta, mean(mine))
+        return f"{change} ({words.sigmas(delta, noise.sigma)})" if noise.sigma > 0 else change
+
     if noise is not None:
         # The variance of the gain, in sigma squared: as it is, and after the last possible run.
         now, end = 1 / n + 1 / m, 1 / last + 1 / most
         needed = _quantile(noise.freedom, level * (end / now) ** _LOOK_POWER)
         if n >= _FRESH and gain > needed * noise.sigma * math.sqrt(now):
-            return Verdict("promote", f"confirmed by {fresh}: {_sigmas(-gain, noise)}", fmean(mine))
+            return Verdict("promote", f"confirmed by {fresh}: {said(-gain, noise)}", mean(mine))
         freedom = noise.freedom + (last - n) + (most - m)
         at_last = _quantile(freedom, level) * noise.sigma * math.sqrt(end)
         swing = _HOPE * noise.sigma * math.sqrt(max(0.0, now - end))
         if gain + swing < at_last or (n == last and m == most):
-            found = f"{fresh}: {_sigmas(-gain, noise)}"
-            return Verdict(
-                "reject", f"{found}, within the noise (needs {_sigmas(-at_last, noise)})"
-            )
+            found = f"{fresh}: {said(-gain, noise)}"
+            return Verdict("reject", f"{found}, within the noise (needs {said(-at_last, noise)})")
     elif n == last and m == most:
         return Verdict("reject", f"{fresh}, but the noise could not be measured")
     # The incumbent's runs serve every later test too, so its side is kept ahead.
@@ -211,9 +221,3 @@ def _share(test: int) -> float:
 def _quantile(freedom: int, level: float) -> float:
     """What Student's t exceeds with the probability `level`."""
     return -float(stdtrit(min(freedom, _MOST_FREEDOM), level))  # the lower tail keeps its digits
-
-
-def _sigmas(delta: float, noise: Noise) -> str:
-    if noise.sigma <= 0:
-        return f"{delta:+.4f}"
-    return f"{delta:+.4f} ({delta / noise.sigma:+.1f} sigma)"

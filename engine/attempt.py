@@ -11,9 +11,9 @@ from engine.conditions import establish
 from engine.decisions import trial_seed
 from engine.events import Announce, EngineEvent
 from engine.executor import Listener, TrialRequest, TrialResult
-from engine.local import LocalExecutor
+from engine.executors import executor_for
 from engine.settings import Settings
-from engine.study import refusal
+from engine.target_reading import refusal
 
 
 async def run_attempt(text: str, settings: Settings, announce: Announce) -> TrialResult:
@@ -24,9 +24,7 @@ async def run_attempt(text: str, settings: Settings, announce: Announce) -> Tria
     conditions = await establish(settings, announce)
     with tempfile.TemporaryDirectory(prefix="arl-try-") as scratch:
         async with anyio.create_task_group() as tasks:
-            executor = LocalExecutor(
-                tasks, conditions.environment, conditions.confined, Path(scratch)
-            )
+            executor = executor_for(tasks, conditions, Path(scratch))
             request = TrialRequest(
                 experiment_id=0,
                 attempt=1,

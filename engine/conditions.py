@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 
 from engine import preparation
+from engine.command_target import CommandTarget, command_target
 from engine.devices import choose_slots, device_model, usable_inside
 from engine.events import Announce, EngineEvent
 from engine.executor import Budget, Slot
-from engine.settings import Settings
+from engine.settings import BudgetTable, Settings, SettingsError
 from env import manifest, sandbox
 from env.manifest import Environment
 from env.sandbox import Sandbox
@@ -32,7 +34,7 @@ class Conditions:
 
     slots: tuple[Slot, ...]
     budget: Budget
-    environment: Environment
+    material: Environment | CommandTarget  # what trials get: a sealed target's, or a command's own
     confined: Sandbox
 
     @property
@@ -44,23 +46,29 @@ class Conditions:
     @property
     def epoch(self) -> NewEpoch:
         """What makes scores comparable, and a record of the rest."""
-        environment = self.environment
+        sealed = isinstance(self.material, Environment)
         return NewEpoch(
-            environment_digest=environment.digest,
+            environment_digest=self.material.digest,
             budget=self.budget.seconds,
             clock=self.budget.clock,
-            device_model=device_model(self.slots),
-            torch_version=version("torch"),
-            environment={
-                "name": environment.name,
-                "path": str(environment.path),
-                "corpus": environment.corpus,
-                "vocab_size": environment.vocab_size,
-                "seq_len": environment.seq_len,
-                "unigram_bpb": environment.unigram_bpb,
-                "sandbox": self.layers,
-            },
+            device_model=device_model(self.slots, with_torch=sealed),
+            # A command target has the torch of its own interpreter, if it has any.
+            torch_version=version("torch") if sealed else "its own",
+            environment={**_described(self.material), "sandbox": self.layers},
         )
+
+
+def _described(material: Environment | CommandTarget) -> dict[str, Any]:
+    if isinstance(material, CommandTarget):
+        return {"name": material.script, **material.record()}
+    return {
+        "name": material.name,
+        "path": str(material.path),
+        "corpus": material.corpus,
+        "vocab_size": material.vocab_size,
+        "seq_len": material.seq_len,
+        "unigram_bpb": material.unigram_bpb,
+    }
 
 
 async def establish(
@@ -70,7 +78,10 @@ async def establish(
 
     `known` is the folder of an environment that is prepared already.
     """
-    chosen = choose_slots(settings.slots.devices, settings.slots.threads, settings.slots.memory_gb)
+    table = settings.slots
+    command = command_target(settings)
+    sealed = command is None
+    chosen = choose_slots(table.devices, table.threads, table.memory_gb, with_torch=sealed)
     confined = sandbox.detect(settings.sandbox)
     lacking = " and ".join(confined.missing)
     if settings.sandbox == "required" and lacking:
@@ -82,6 +93,8 @@ async def establish(
         sentence = f"Trials run without {lacking} (see `arl-tui doctor`)."
         announce(EngineEvent("warning", sentence))
 
+    if command is not None:
+        return Conditions(chosen, budget_for(settings, chosen[0].device), command, confined)
     slots = await to_thread.run_sync(
         lambda: tuple(usable_inside(slot, confined) for slot in chosen)
     )
@@ -100,12 +113,29 @@ async def establish(
 
 
 def budget_for(settings: Settings, device: str) -> Budget:
-    """The budget asked for, or the device's default."""
+    """The budget asked for, or the device's default. Raises SettingsError."""
     table = settings.budget
+    if settings.target.command is not None:
+        return _command_budget(table)
     on_cpu = device == "cpu"
     return Budget(
         seconds=table.seconds or (CPU_SECONDS if on_cpu else GPU_SECONDS),
         clock=table.clock or ("cpu" if on_cpu else "wall"),
         startup_seconds=table.startup_seconds,
         wall_cap=table.wall_cap,
+    )
+
+
+def _command_budget(table: BudgetTable) -> Budget:
+    """A command's deadline; the script keeps to its own budget."""
+    if table.clock not in (None, "wall"):
+        raise SettingsError(
+            f"budget.clock = {table.clock!r} is for sealed targets: a command is held to wall time."
+        )
+    seconds = table.seconds or GPU_SECONDS
+    return Budget(
+        seconds=seconds,
+        clock="wall",
+        startup_seconds=table.startup_seconds,
+        wall_cap=table.wall_cap or seconds + table.startup_seconds,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from engine.calibration import Calibration, Forecast, Seen
 from engine.forecast import SmoothedCurve
+from engine.score_words import BPB_WORDS, ScoreWords
 from state.records import Evaluation, Look
 
 _LATEST = 0.95  # of the budget: an abort after that saves nothing
@@ -31,6 +32,7 @@ class Watch:
         audit_probability: float,
         audited: bool,
         clock: Callable[[], float] = time.monotonic,
+        words: ScoreWords = BPB_WORDS,
     ) -> None:
         """`shares` of the budget are looked at; `may_abort`: it is a candidate."""
         self._shares = shares
@@ -41,6 +43,7 @@ class Watch:
         self._audit_probability = audit_probability
         self._audited = audited
         self._clock = clock
+        self._words = words
         self._curve = SmoothedCurve()
         self._looks: list[Look] = []
         self._next = 0  # look
@@ -66,7 +69,8 @@ class Watch:
             self._take_look(judges=progress < _LATEST)
         self._curve.add(progress, loss)
         if self._may_abort and self.reason is None and self._curve.diverged:
-            self.reason = f"diverged: the loss is {loss:.2f} nats at {progress:.0%} of the budget"
+            unit = "" if self._words.metric.self_reported else " nats"
+            self.reason = f"diverged: the loss is {loss:.2f}{unit} at {progress:.0%} of the budget"
         return self.reason
 
     def stalled(self) -> str | None:
@@ -118,12 +122,17 @@ class Watch:
             self._judge(number, seen, look)
 
     def _judge(self, number: int, seen: Seen, look: Look) -> None:
-        if look.threshold is None or self._condemned_at is not None or self.reason is not None:
+        forecast, spread, limit = look.forecast, look.spread, look.threshold
+        if forecast is None or spread is None or limit is None:
             return
-        if self._rule(self._looks, self._calibration.excess(number, seen, look.threshold)):
+        if self._condemned_at is not None or self.reason is not None:
+            return
+        if self._rule(self._looks, self._calibration.excess(number, seen, limit)):
             self._condemned_at = look.progress
             if not self._audited:
+                words = self._words
                 self.reason = (
-                    f"hopeless at {look.progress:.0%} of the budget: forecast {look.forecast:.4f} "
-                    f"+- {look.spread:.4f}, threshold {look.threshold:.4f}"
+                    f"hopeless at {look.progress:.0%} of the budget: forecast "
+                    f"{words.score(forecast)} +- {words.spread(spread, forecast)}, "
+                    f"threshold {words.score(limit)}"
                 )

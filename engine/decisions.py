@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from statistics import fmean
 
 from anyio import to_thread
 
@@ -18,8 +17,10 @@ from engine.drift import Drift
 from engine.events import Announce, EngineEvent
 from engine.executor import TrialResult
 from engine.faults import fault_point
+from engine.means import mean
 from engine.researcher import Researcher
 from engine.runs import Noise, Runs
+from engine.score_words import ScoreWords
 from engine.sealed import sealed_gain
 from engine.sentinels import rerun_due
 from engine.settings import Acceptance
@@ -55,6 +56,7 @@ class Decisions:
         self._rule = rule
         self._seed = seed
         self._announce = announce
+        self._words = ScoreWords(store.metric)
         self._contention = ContentionLog(store, announce)
 
     async def propose(self) -> None:
@@ -115,7 +117,7 @@ class Decisions:
             evaluation=result.evaluation,
         )
         fault_point("recorded")
-        self._announce(_ended(name, experiment, outcome))
+        self._announce(_ended(name, experiment, outcome, self._words))
         await self._contention.note(experiment.id)
         if settled:
             await self._researcher.learn(await self._store.experiment(experiment.id))
@@ -138,22 +140,23 @@ class Decisions:
         baseline = next(run for run in runs.all if run.kind == "baseline")
         if baseline.val_bpb is None:
             raise BaselineFailed(f"the baseline ended as {baseline.status}: {baseline.reason}")
-        best, score = baseline, fmean(runs.fresh(baseline.source_sha))
+        best, score = baseline, mean(runs.fresh(baseline.source_sha))
         for before in await self._store.incumbents():
             kept = experiments[before.experiment_id]
             again = runs.fresh(kept.source_sha)
-            if again and fmean(again) < score:
-                best, score = kept, fmean(again)
+            if again and mean(again) < score:
+                best, score = kept, mean(again)
         noise = runs.noise()
         sigma = None if noise is None else noise.sigma
         await self._store.set_incumbent(best.id, score=score, sigma=sigma)
         await self._researcher.begin()
-        spread = "" if sigma is None else f", noise {sigma:.4f}"
+        words = self._words
+        spread = "" if sigma is None else f", noise {words.spread(sigma, score)}"
         self._announce(
             EngineEvent(
                 "measured",
-                f"Baseline: val-bpb {score:.4f}{spread}",
-                {"id": best.id, "val_bpb": score, "sigma": sigma},
+                f"Baseline: {words.marked(score)}{spread}",
+                {"id": best.id, "val_bpb": words.raw(score), "sigma": sigma},
             )
         )
         return True
@@ -166,18 +169,19 @@ class Decisions:
             known = {event.data["first_id"] for event in await self._store.events(type_="drift")}
             for drift in runs.drifts:
                 if drift.first_id not in known:
-                    await self._record(drift)
+                    await self._record(drift, incumbent.score)
         fresh = runs.fresh(experiments[incumbent.experiment_id].source_sha)
-        if fresh and fmean(fresh) != incumbent.score:
+        if fresh and mean(fresh) != incumbent.score:
             await self._store.set_incumbent(
-                incumbent.experiment_id, score=fmean(fresh), sigma=_sigma(runs.noise())
+                incumbent.experiment_id, score=mean(fresh), sigma=_sigma(runs.noise())
             )
 
-    async def _record(self, drift: Drift) -> None:
-        data = asdict(drift) | {"sentence": drift.sentence}
-        await self._store.event("drift", drift.found_id, data)
+    async def _record(self, drift: Drift, score: float) -> None:
+        sentence = drift.told(self._words, score)
+        data = asdict(drift) | {"shift": self._words.raw(drift.shift)}
+        await self._store.event("drift", drift.found_id, data | {"sentence": sentence})
         fault_point("drifted")
-        self._announce(EngineEvent("drift", f"{drift.sentence}.", asdict(drift)))
+        self._announce(EngineEvent("drift", f"{sentence}.", data))
 
     def _runs(self, experiments: list[Experiment], epoch_id: int) -> Runs:
         return Runs(experiments, epoch_id, self._rule.drift)
@@ -186,8 +190,10 @@ class Decisions:
         experiments = await self._store.experiments()
         runs = self._runs(experiments, incumbent.epoch_id)
         reference = experiments[incumbent.experiment_id]
-        verdict = judge(candidate, runs, incumbent, reference.source_sha, self._rule)
-        data = {"id": candidate.id, "reason": verdict.reason, "val_bpb": verdict.score}
+        words = self._words
+        verdict = judge(candidate, runs, incumbent, reference.source_sha, self._rule, words)
+        score = words.raw(verdict.score)
+        data = {"id": candidate.id, "reason": verdict.reason, "val_bpb": score}
         if verdict.action == "confirm" and may:
             await self._repeat(candidate, "confirmation", len(experiments))
             return
@@ -204,7 +210,7 @@ class Decisions:
                 reason=reason,
                 operation="tell",
             )
-            sentence = f"#{candidate.id} kept, val-bpb {verdict.score:.4f}: {reason}"
+            sentence = f"#{candidate.id} kept, {words.marked(verdict.score)}: {reason}"
             self._announce(EngineEvent("kept", sentence, data))
         elif verdict.action == "reject":
             await self._store.settle(candidate.id, operation="tell", reason=verdict.reason)
@@ -244,7 +250,7 @@ class Decisions:
             # What was queued before a drift was found is compared with what ran then.
             segment = runs.segment_of(experiment.id)
             reference = runs.fresh(sha, segment) or runs.fresh(sha)
-            delta = result.val_bpb - fmean(reference or [incumbent.score])
+            delta = result.val_bpb - mean(reference or [incumbent.score])
             if experiment.kind == "candidate":
                 settled = not worth_confirming(result.val_bpb, reference, runs.noise(), self._rule)
                 reason = "no gain beyond the noise" if settled else "fresh runs are to confirm it"
@@ -292,20 +298,20 @@ def _sigma(noise: Noise | None) -> float | None:
     return None if noise is None else noise.sigma
 
 
-def _ended(name: str, experiment: Experiment, outcome: Outcome) -> EngineEvent:
+def _ended(name: str, experiment: Experiment, outcome: Outcome, words: ScoreWords) -> EngineEvent:
     data = {
         "id": experiment.id,
         "kind": experiment.kind,
         "status": outcome.status,
         "reason": outcome.reason,
-        "val_bpb": outcome.val_bpb,
-        "delta": outcome.delta,
+        "val_bpb": words.raw(outcome.val_bpb),
+        "delta": words.raw(outcome.delta),
         "seconds": outcome.seconds,
         "edit": experiment.summary,
     }
-    if outcome.val_bpb is None:
+    score = outcome.val_bpb
+    if score is None:
         return EngineEvent("ended", f"{name}: {outcome.status}, {outcome.reason}", data)
-    delta = "" if outcome.delta is None else f" ({outcome.delta:+.4f})"
-    score = f"{name}: val-bpb {outcome.val_bpb:.4f}{delta}"
+    delta = "" if outcome.delta is None else f" ({words.change(outcome.delta, score)})"
     why = f", {outcome.reason}" if outcome.reason else ""
-    return EngineEvent("ended", f"{score}{why}", data)
+    return EngineEvent("ended", f"{name}: {words.named(score)}{delta}{why}", data)

@@ -108,13 +108,38 @@ def unusable(cuda: Cuda) -> str | None:
     )
 
 
-def choose_slots(wanted: str, threads: int, memory_gb: float | None) -> tuple[Slot, ...]:
+def probe_nvml() -> Cuda:
+    """What the driver says of the NVIDIA devices: all that matters to a torch that is not ours."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
+        ]
+        names = tuple(_text(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
+        uuids = tuple(_text(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles)
+        buses = [_text(pynvml.nvmlDeviceGetPciInfo(handle).busId) for handle in handles]
+    except pynvml.NVMLError as error:
+        return Cuda((), "the driver's", str(error))
+    # NVML writes eight digits of the domain, the folders in /proc have four, in small letters.
+    nodes = tuple(device_node(bus.lower()[-12:]) for bus in buses)
+    return Cuda(names, "the driver's", "", uuids, nodes)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def choose_slots(
+    wanted: str, threads: int, memory_gb: float | None, *, with_torch: bool = True
+) -> tuple[Slot, ...]:
     """The slots for a specification such as `auto`, `cpu*2` or `cuda:0,cuda:1`.
 
     Raises DeviceError for a device that is not there; an NVIDIA device that torch cannot use is
-    never passed over in silence.
+    never passed over in silence. `with_torch=False` asks the driver alone: trials have their own.
     """
-    names, cuda = _names(wanted)
+    names, cuda = _names(wanted, with_torch)
     if memory_gb is None:
         memory = int(machine_memory() * _MEMORY_SHARE / len(names))
     else:
@@ -158,11 +183,12 @@ def usable_inside(slot: Slot, confined: Sandbox) -> Slot:
     )
 
 
-def device_model(slots: tuple[Slot, ...]) -> str:
+def device_model(slots: tuple[Slot, ...], *, with_torch: bool = True) -> str:
     """The model of the slots' device: part of what makes scores comparable."""
     if slots[0].device == "cpu":
         return cpu_model()
-    return probe_cuda().names[int(slots[0].device.partition(":")[2])]
+    cuda = probe_cuda() if with_torch else probe_nvml()
+    return cuda.names[int(slots[0].device.partition(":")[2])]
 
 
 def _alone(slot: Slot, cuda: Cuda) -> Slot:
@@ -173,7 +199,7 @@ def _alone(slot: Slot, cuda: Cuda) -> Slot:
     return replace(slot, uuid=cuda.uuids[index], node=cuda.nodes[index])
 
 
-def _names(wanted: str) -> tuple[list[str], Cuda | None]:
+def _names(wanted: str, with_torch: bool) -> tuple[list[str], Cuda | None]:
     """The devices of the slots; what torch says of them, if they are GPUs."""
     text = wanted.replace(" ", "")
     if text == "auto":
@@ -190,16 +216,16 @@ def _names(wanted: str) -> tuple[list[str], Cuda | None]:
         names += [match[1]] * int(match[2] or 1)
     if "cpu" in names and len(set(names)) > 1:
         raise DeviceError("Slots must be alike: scores of a CPU and a GPU cannot be compared.")
-    return (names, None) if names[0] == "cpu" else _cuda_names(names)
+    return (names, None) if names[0] == "cpu" else _cuda_names(names, with_torch)
 
 
-def _cuda_names(names: list[str]) -> tuple[list[str], Cuda]:
+def _cuda_names(names: list[str], with_torch: bool) -> tuple[list[str], Cuda]:
     if not nvidia_present():
         raise DeviceError(
             f"There is no NVIDIA device for {', '.join(names)} here: check the driver with "
             "nvidia-smi, or run on the CPU with --slots cpu."
         )
-    cuda = probe_cuda()
+    cuda = probe_cuda() if with_torch else probe_nvml()
     problem = unusable(cuda)
     if problem is not None:
         raise DeviceError(problem)

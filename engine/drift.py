@@ -26,10 +26,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 from scipy.special import stdtr
+
+from engine.means import mean
+from engine.score_words import BPB_WORDS, ScoreWords
 
 # Runs before and after a change without which it is not seen.
 _BEFORE = 3
@@ -57,12 +60,11 @@ class Drift:
     before: int
     after: int
 
-    @property
-    def sentence(self) -> str:
-        """What happened, with numbers."""
+    def told(self, words: ScoreWords = BPB_WORDS, beside: float = 0.0) -> str:
+        """What happened, with numbers as exact as the score `beside` them."""
         sigmas = f" ({abs(self.shift) / self.sigma:.1f} sigma)" if self.sigma > 0 else ""
         return (
-            f"Scores moved by {self.shift:+.4f}{sigmas} since #{self.last_id}: "
+            f"Scores moved by {words.change(self.shift, beside)}{sigmas} since #{self.last_id}: "
             f"{self.after} runs of the incumbent against {self.before} before. "
             f"From #{self.first_id} on, scores are compared among themselves"
         )
@@ -129,7 +131,7 @@ def _change(runs: Sequence[_Run], noise: Residuals, level: float) -> Drift | Non
     scores = [run.score for run in runs]
     split = _best_split(scores)
     old, new = scores[:split], scores[split:]
-    means, medians = fmean(new) - fmean(old), median(new) - median(old)
+    means, medians = mean(new) - mean(old), median(new) - median(old)
     shift = min(means, medians, key=abs) if means * medians > 0 else 0.0
     t, sigma = _compare(shift, means, len(old), len(new), noise)
     if _two_sided(t, noise.freedom - 1) >= level:
@@ -143,6 +145,8 @@ def suspected(scores: Sequence[float], newest: int, noise: Residuals) -> int:
 
     `scores` are a source's runs, of which only the `newest` last may lie after a change.
     """
+    if not scores or min(scores) == max(scores):
+        return 0
     found, least, n = 0, _SUSPICION, len(scores)
     whole, late = math.fsum(scores), 0.0
     for after in range(1, min(newest, FOLLOW_UPS, n - 2) + 1):

@@ -6,8 +6,18 @@ from collections.abc import Iterator
 
 from engine.decisions import trial_seed
 from engine.faults import fault_point
-from state.records import Epoch, Experiment, NewEpoch, NewExperiment, Outcome
+from state.records import Epoch, Experiment, Json, NewEpoch, NewExperiment, Outcome
 from state.store import Store
+
+_OF_A_COMMAND = {
+    "command": "the command",
+    "script": "the script",
+    "metric": "the metric",
+    "direction": "the direction",
+    "pattern": "the metric's pattern",
+    "env": "the command's environment",
+    "reseeded": "target.reseed",
+}
 
 
 class EpochChanged(Exception):
@@ -54,8 +64,14 @@ async def baseline_source(store: Store) -> str:
 
 def _changes(old: Epoch, new: NewEpoch) -> Iterator[str]:
     if old.environment_digest != new.environment_digest:
-        name = (new.environment or {}).get("name", "")
-        yield f"the environment {name} is another (data, tokenizer, constants or evaluation code)"
+        before, now = old.environment or {}, new.environment or {}
+        if "command" in before and "command" in now:
+            yield from _command_changes(before, now)
+        else:
+            yield (
+                f"the environment {now.get('name', '')} is another (data, tokenizer, constants or "
+                "evaluation code)"
+            )
     if old.budget != new.budget:
         yield f"the budget was {old.budget:g} and is {new.budget:g}"
     if old.clock != new.clock:
@@ -64,6 +80,20 @@ def _changes(old: Epoch, new: NewEpoch) -> Iterator[str]:
         yield f"the device was {old.device_model} and is {new.device_model}"
     if old.torch_version != new.torch_version:
         yield f"torch was {old.torch_version} and is {new.torch_version}"
+
+
+def _command_changes(old: Json, new: Json) -> Iterator[str]:
+    for key, what in _OF_A_COMMAND.items():
+        if old.get(key) != new.get(key):
+            yield f"{what} was {old.get(key)} and is {new.get(key)}"
+    before, now = old.get("frozen", {}), new.get("frozen", {})
+    for name in sorted(before.keys() | now.keys()):
+        if name not in now:
+            yield f"{name} is frozen no more"
+        elif name not in before:
+            yield f"{name} is frozen now"
+        elif before[name] != now[name]:
+            yield f"the frozen file {name} has changed"
 
 
 async def _baseline_failed(store: Store, epoch_id: int) -> bool:

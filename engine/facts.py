@@ -11,6 +11,7 @@ from datetime import datetime
 import anyio
 
 from engine.devices import memory_free
+from engine.frozen_files import FrozenFiles
 from engine.ledger import Ledger
 from engine.meters import Meters
 from engine.oracle import Facts
@@ -25,8 +26,16 @@ _MEMORY_SECONDS = 60.0  # a lack of memory that has not lasted so long may be a 
 class FactReader:
     """Reads the facts of a study; knows for how long earlier engines ran it."""
 
-    def __init__(self, store: Store, ledger: Ledger, meters: Meters, hours_before: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        meters: Meters,
+        hours_before: float,
+        frozen: FrozenFiles | None = None,
+    ) -> None:
         self._store = store
+        self._frozen = frozen
         self._ledger = ledger
         self._meters = meters
         self._hours_before = hours_before
@@ -35,13 +44,15 @@ class FactReader:
         self._lock = anyio.Lock()  # a change is taken in once, and what is used is counted once
 
     @classmethod
-    async def open(cls, store: Store, meters: Meters) -> FactReader:
+    async def open(
+        cls, store: Store, meters: Meters, frozen: FrozenFiles | None = None
+    ) -> FactReader:
         """A reader for a run of the engine that begins now, in the study's last epoch."""
         events = await store.events()
         # A killed engine is followed by one that goes on; after a stop somebody may have mended it.
         stops = (e.id for e in events if e.type == "state" and e.data["state"] in _ENDED)
         ledger = Ledger((await store.epochs())[-1].id, max(stops, default=0))
-        return cls(store, ledger, meters, hours_run(events))
+        return cls(store, ledger, meters, hours_run(events), frozen)
 
     async def read(self) -> Facts:
         """The facts now."""
@@ -62,6 +73,7 @@ class FactReader:
             record=ledger.record,
             waiting=ledger.open,
             streaks=ledger.streaks,
+            changed=() if self._frozen is None else tuple(self._frozen.touched()),
         )
 
     async def close(self) -> None:

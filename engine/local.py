@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import anyio.abc
@@ -15,10 +16,23 @@ from env.manifest import Environment
 from env.sandbox import Sandbox
 
 
+class Runnable(Protocol):
+    """A trial as a job sees it."""
+
+    freed: anyio.Event
+    aborted: tuple[TrialStatus, str] | None
+
+    async def run(self) -> TrialResult:
+        """Run it to its end."""
+
+    async def stop_training(self) -> None:
+        """Have its processes ended."""
+
+
 class LocalJob:
     """A trial that runs in the executor's task group."""
 
-    def __init__(self, trial: Trial, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(self, trial: Runnable, tasks: anyio.abc.TaskGroup) -> None:
         self._trial = trial
         self._tasks = tasks
         self._scope = anyio.CancelScope()

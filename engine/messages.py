@@ -20,6 +20,8 @@ def printable(text: str) -> str:
 # A reason is shown on terminals: no control characters.
 Reason = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# What a pattern found in a command's output.
+Printed = Annotated[str, Field(max_length=100), AfterValidator(printable)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -120,6 +122,8 @@ class Exit(_Message):
 
     Of the time in which its clock ran: the share of it that it waited for a processor while it
     could have run, and of the processors' time that others used. None where not known.
+    Of a command target also the last score and the last peak memory that it printed, as texts, and
+    how many lines had a score.
     """
 
     type: Literal["exit"]
@@ -135,6 +139,9 @@ class Exit(_Message):
     other_load: Share | None = None
     left: int = Field(ge=0)
     log: str
+    score: Printed | None = None
+    memory: Printed | None = None
+    scores: int = Field(default=0, ge=0)
 
 
 FromSupervisor = Annotated[Started | Forwarded | Unstartable | Exit, Field(discriminator="type")]

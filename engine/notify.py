@@ -28,7 +28,9 @@ import anyio.abc
 from engine.control import one_line
 from engine.error_groups import first_error
 from engine.events import Announce, EngineEvent
+from engine.score_words import ScoreWords
 from state.errors import StoreError
+from state.metric import VAL_BPB, Metric
 from state.rows import utc_now
 from state.store import Store
 from state.trim import plain_text
@@ -119,9 +121,15 @@ class Notifier:
         except StoreError:
             incumbent, name = None, ""
         if experiment is None and incumbent is not None:
-            experiment, score = incumbent.experiment_id, incumbent.score
+            experiment = incumbent.experiment_id
+            score = ScoreWords(self._store.metric).raw(incumbent.score)
         return describe(
-            note, str(self._store.folder.path), name=name, experiment=experiment, score=score
+            note,
+            str(self._store.folder.path),
+            name=name,
+            experiment=experiment,
+            score=score,
+            metric=self._store.metric,
         )
 
     async def _report(self, problem: str | None) -> None:
@@ -143,10 +151,11 @@ def describe(
     name: str = "",
     experiment: int | None = None,
     score: float | None = None,
+    metric: Metric = VAL_BPB,
 ) -> dict[str, Any]:
     """A note as plain values: text without control characters, and numbers.
 
-    `experiment` and `score` are those of the incumbent.
+    `experiment` and `score` are those of the incumbent, in what the `metric` counts.
     """
     return {
         "event": note.kind,
@@ -157,6 +166,9 @@ def describe(
         "name": _printable(name),
         "experiment": experiment,
         "score": score,
+        "metric": _printable(metric.name),
+        "direction": metric.direction,
+        "self_reported": metric.self_reported,
         "at": utc_now(),
     }
 
@@ -169,7 +181,7 @@ async def run_command(
     Returns why it failed, or None. At the deadline its process group is killed. `quiet` drops what
     it prints.
     """
-    variables = {f"ARL_{key.upper()}": "" if v is None else str(v) for key, v in values.items()}
+    variables = {f"ARL_{key.upper()}": _as_variable(value) for key, value in values.items()}
     output = subprocess.DEVNULL if quiet else None
     # No pipe: whoever does not read it, or leaves something behind that holds it, disturbs nobody.
     with os.fdopen(os.memfd_create("notification"), "w+b") as body:
@@ -216,6 +228,12 @@ def _note(event: EngineEvent) -> Note | None:
         kind: Kind = "failure" if failed else "stop"
         return Note(kind, event.sentence, state=event.type, criterion=criterion)
     return None
+
+
+def _as_variable(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else ""
+    return "" if value is None else str(value)
 
 
 def _printable(text: str) -> str:

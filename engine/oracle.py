@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from engine import convergence
 from engine.convergence import Record
 from engine.failures import Streaks
+from engine.score_words import BPB_WORDS, ScoreWords
 from engine.settings import Convergence, Limits
 
 
@@ -31,6 +32,7 @@ class Facts:
     record: Callable[[float], Record] = lambda epsilon: Record(0)  # gains above an epsilon
     waiting: int = 0  # candidates that may become a gain
     streaks: Streaks = field(default_factory=Streaks)
+    changed: tuple[str, ...] = ()  # frozen files that are not what they were
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,13 @@ class Reading:
 Criterion = Callable[[Facts], Reading]
 
 
-def criteria(limits: Limits) -> tuple[Criterion, ...]:
-    """The criteria that are on."""
+def criteria(
+    limits: Limits, frozen: int = 0, words: ScoreWords = BPB_WORDS
+) -> tuple[Criterion, ...]:
+    """The criteria that are on; so many files are `frozen`, and `words` are the metric's."""
     chosen: list[Criterion] = []
+    if frozen:
+        chosen.append(_frozen(frozen))
     if limits.max_experiments is not None:
         chosen.append(_count("experiments", limits.max_experiments, lambda f: f.experiments))
     if limits.max_after_baseline is not None:
@@ -76,9 +82,9 @@ def criteria(limits: Limits) -> tuple[Criterion, ...]:
     if limits.max_cost is not None and limits.price_per_hour is not None:
         chosen.append(_cost(limits.max_cost, limits.price_per_hour))
     if limits.target_bpb is not None:
-        chosen.append(_target(limits.target_bpb))
+        chosen.append(_target(limits.target_bpb, words))
     if limits.convergence is not None:
-        chosen.append(_convergence(limits.convergence))
+        chosen.append(_convergence(limits.convergence, words))
     if limits.max_failures or limits.max_failures_alike:
         chosen.append(_failures(limits.max_failures_alike, limits.max_failures))
     if limits.max_rerun_failures:
@@ -149,11 +155,13 @@ def _cost(limit: float, price: float) -> Criterion:
     return criterion
 
 
-def _target(target: float) -> Criterion:
+def _target(given: float, words: ScoreWords) -> Criterion:
+    target = words.raw(given)
+
     def criterion(facts: Facts) -> Reading:
         if facts.best is None or facts.first is None:
-            return Reading("target", 0.0, False, f"nothing is scored yet; {target:g} is the target")
-        sentence = f"the incumbent scores {facts.best:.4f}; {target:g} is the target"
+            return Reading("target", 0.0, False, f"nothing is scored yet; {given:g} is the target")
+        sentence = f"the incumbent scores {words.score(facts.best)}; {given:g} is the target"
         if facts.best <= target:
             return Reading("target", 1.0, True, sentence)
         way = facts.first - target
@@ -163,9 +171,9 @@ def _target(target: float) -> Criterion:
     return criterion
 
 
-def _convergence(rule: Convergence) -> Criterion:
+def _convergence(rule: Convergence, words: ScoreWords) -> Criterion:
     least = convergence.needed(rule)
-    gain = f"a gain above {rule.epsilon:g} bpb" if rule.epsilon else "a gain"
+    gain = f"a gain above {rule.epsilon:g}{words.unit}" if rule.epsilon else "a gain"
 
     def criterion(facts: Facts) -> Reading:
         record = facts.record(rule.epsilon)
@@ -234,6 +242,21 @@ def _disk(least: float) -> Criterion:
         used = min(1.0, least / free) if free > 0 else 1.0
         sentence = f"{free:.1f} GB of disk are free, {least:g} GB must stay free"
         return Reading("disk", used, free < least, sentence, urgent=True, fault=True)
+
+    return criterion
+
+
+def _frozen(count: int) -> Criterion:
+    def criterion(facts: Facts) -> Reading:
+        if not facts.changed:
+            sentence = f"{count} frozen file{' is' if count == 1 else 's are'} as before"
+            return Reading("frozen files", 0.0, False, sentence)
+        names = ", ".join(facts.changed)
+        sentence = (
+            f"{names} changed while the study ran: restore it, or measure baseline and incumbent "
+            "anew with `run --rebaseline`"
+        )
+        return Reading("frozen files", 1.0, True, sentence, urgent=True, fault=True)
 
     return criterion
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from anyio import to_thread
 
@@ -22,6 +22,7 @@ import policy
 from engine.faults import fault_point
 from policy import Outcome, Policy, Proposal
 from state import blobs
+from state.documents import PROGRAM
 from state.records import Experiment, LogEntry, NewExperiment
 from state.store import Store
 from target.edit import Edit, describe
@@ -85,7 +86,9 @@ class Researcher:
         experiments = {e.id: e for e in await self._store.experiments()}
         source = await self._store.source(experiments[here[0].experiment_id].source_sha)
         seed = policy_seed(self._seed, self._epoch_id) if self._earlier else self._seed
-        make = partial(policy.make, self._name, source, seed, **self._options)
+        given: dict[str, Any] = {"program": await self._store.document(PROGRAM)}
+        given |= self._options
+        make = partial(policy.make, self._name, source, seed, **given)
         made = await to_thread.run_sync(make)
         self._policy = made
         log = [e for e in await self._store.policy_log() if self._is_here(experiments, e)]

@@ -139,7 +139,9 @@ class ReviewDesk:
             return
         if source == parent:
             raise Refused(f"without any edit, #{experiment_id} would be its parent again")
-        reason = await to_thread.run_sync(partial(gate.check, source, parent=parent))
+        sealed = (await self._store.study()).target_kind == "sealed"
+        check = partial(gate.check, source, sealed=sealed, parent=parent)
+        reason = await to_thread.run_sync(check)
         if reason is not None:
             raise Refused(f"the script cannot be used: {reason}")
         await self._researcher.amend(experiment, source)

@@ -10,9 +10,9 @@ import math
 from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
 
 from engine.drift import Drift, DriftScan, Residuals, suspected
+from engine.means import mean
 from state.records import Experiment
 
 # Runs of what was the incumbent then; nothing has selected them.
@@ -194,8 +194,8 @@ class Runs:
         if self._residuals is None:
             squares, freedom = 0.0, 0
             for scores in self._fresh.values():
-                mean = fmean(scores)
-                squares += sum((score - mean) ** 2 for score in scores)
+                middle = mean(scores)
+                squares += sum((score - middle) ** 2 for score in scores)
                 freedom += len(scores) - 1
             self._residuals = Residuals(squares, freedom)
         return self._residuals

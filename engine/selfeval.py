@@ -20,6 +20,7 @@ from engine.calibration import COVERAGE, Calibration, Finished, Forecast, Seen
 from engine.curve_watch import Watch
 from engine.executor import Budget
 from engine.forecast import look_shares
+from engine.score_words import BPB_WORDS, ScoreWords
 from engine.settings import SelfEvaluation as Settings
 from state.records import Look
 from state.store import Store
@@ -37,13 +38,15 @@ class SelfEvaluation:
         seed: int,
         ended: Sequence[Ended] = (),
         clock: Callable[[], float] = time.monotonic,
+        words: ScoreWords = BPB_WORDS,
     ) -> None:
-        """`ended` in the order in which they did."""
+        """`ended` in the order in which they did; `words` are for the reasons of aborts."""
         self._settings = settings
         self._seed = seed
         self._budget = budget
         self._shares = look_shares(budget.seconds, budget.clock)
         self._clock = clock
+        self._words = words
         self.ended: list[Ended] = list(ended)
         self._calibration: Calibration | None = None
         self._known = 0  # how many had ended when it was made
@@ -60,7 +63,7 @@ class SelfEvaluation:
         ]
         there.sort(key=lambda e: (e.ended_at or "", e.id))
         ended = [Ended(e.source_sha, e.val_bpb, evaluations[e.id]) for e in there]
-        return cls(settings, budget, seed, ended)
+        return cls(settings, budget, seed, ended, words=ScoreWords(store.metric))
 
     def _explains(self, calibration: Calibration, source_sha: str, best: float) -> bool:
         """Whether the incumbent's own runs would be let through.
@@ -112,6 +115,7 @@ class SelfEvaluation:
             audit_probability=settings.audit,
             audited=audits.is_audited(self._seed, experiment_id, settings.audit),
             clock=self._clock,
+            words=self._words,
         )
 
     def learn(self, ended: Ended) -> None:

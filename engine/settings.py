@@ -19,6 +19,7 @@ from pydantic import (
 from engine.setting_types import (
     AbsolutePath,
     Count,
+    Finite,
     NotNegative,
     NotNegativeCount,
     Positive,
@@ -72,7 +73,7 @@ class Convergence(Table):
     """When going on is pointless: the next experiments hardly gain anything. See convergence.py."""
 
     experiments: Annotated[int, Field(ge=1, le=100_000)] = 50  # how far it looks ahead
-    epsilon: NotNegative = 0.0  # a gain is more than so many bits per byte
+    epsilon: NotNegative = 0.0  # a gain is more than so much, in the metric's unit
     delta: Annotated[float, Field(ge=0.001, le=0.5)] = 0.1  # the chance of one that is too small
 
 
@@ -91,7 +92,7 @@ class Limits(Table):
     max_kwh: Positive | None = None  # that the devices have used
     price_per_hour: Positive | None = None  # of the machine, in any currency
     max_cost: Positive | None = None  # in the same
-    target_bpb: Positive | None = None  # a score of the incumbent that is good enough
+    target_bpb: Finite | None = None  # a score of the incumbent that is good enough
     min_disk_gb: NotNegative = 0.5
     min_memory_gb: NotNegative = 0.0  # of the machine, that must stay free
     max_failures_alike: NotNegativeCount = 10  # candidates in a row, for one reason
@@ -176,6 +177,15 @@ class Settings(Table):
     @classmethod
     def _flat(cls, keys: object) -> object:
         return dict(_flattened(keys)) if isinstance(keys, Mapping) else keys
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Settings:
+        target = self.limits.target_bpb
+        if self.target.command is None and target is not None and target <= 0:
+            raise ValueError(
+                f"limits.target_bpb = {target!r} is not allowed: bits per byte are greater than 0"
+            )
+        return self
 
     @field_validator("data")
     @classmethod

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -13,13 +14,16 @@ from anyio import to_thread
 import policy
 from engine import epochs, oracle
 from engine.command_handler import handler
+from engine.command_target import CommandTarget, command_target
 from engine.conditions import Conditions, establish
 from engine.control import serve
 from engine.decisions import Decisions
+from engine.documents import record_documents
 from engine.events import Announce, EngineEvent
 from engine.executor import Executor
+from engine.executors import executor_for
 from engine.facts import FactReader
-from engine.local import LocalExecutor
+from engine.git_committer import GitCommitter
 from engine.loop import Ending, Engine
 from engine.meters import EnergyMeter, Meters
 from engine.notify import Notifier
@@ -27,20 +31,18 @@ from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
 from engine.review import ReviewDesk
+from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
-from engine.settings import FILE, Settings
-from engine.target_settings import Target
+from engine.settings import Settings
+from engine.target_reading import read_target
 from engine.telemetry import DeviceSampler
 from env import manifest
+from env.manifest import Environment
+from state.documents import PROGRAM
 from state.folder import StudyFolder
 from state.lock import EngineLock
 from state.records import Json, NewStudy
 from state.store import Store
-from target import gate, shipped, source
-
-
-class TargetError(Exception):
-    """The target cannot be used; the sentence says why."""
 
 
 async def run_study(
@@ -56,7 +58,8 @@ async def run_study(
             return await _run_locked(folder, settings, announce, None, rebaseline)
     # Whatever can be wrong is said before anything is made.
     target = read_target(settings.target)
-    policy.make(settings.policy.name, target, settings.seed, **settings.policy.options)
+    chosen = policy_options(settings)
+    policy.make(settings.policy.name, target, settings.seed, **chosen)
     conditions = await establish(settings, announce)
     folder.make()
     with EngineLock(folder.lock):
@@ -80,14 +83,9 @@ async def _run_locked(
         )
         await recover(store, announce)
         async with anyio.create_task_group() as tasks:
-            executor = LocalExecutor(
-                tasks,
-                conditions.environment,
-                conditions.confined,
-                folder.scratch,
-                warm=settings.slots.warm,
-            )
-            notifier = Notifier(settings.notify.command, store, tasks, announce)
+            executor = executor_for(tasks, conditions, folder.scratch, warm=settings.slots.warm)
+            committer = GitCommitter(settings.git.commits, store, tasks, announce)
+            notifier = Notifier(settings.notify.command, store, tasks, committer.announce)
             engine = await prepare_engine(
                 store, settings, conditions, executor, notifier.announce, target, rebaseline
             )
@@ -108,29 +106,6 @@ async def _known_environment(store: Store, settings: Settings) -> Path | None:
         return None
     path = (epochs_so_far[-1].environment or {}).get("path")
     return Path(path) if path and (Path(path) / manifest.MANIFEST).exists() else None
-
-
-def read_target(table: Target) -> str:
-    """The text of the target: a file, or the shipped script. Raises TargetError."""
-    if table.path is None:
-        return shipped.read()
-    try:
-        text = source.read(Path(table.path).expanduser())
-    except source.SourceError as error:
-        raise TargetError(f"The target cannot be used: {error}.") from error
-    reason = refusal(text, table)
-    if reason is not None:
-        raise TargetError(f"The target {table.path} cannot be used: {reason}.")
-    return text
-
-
-def refusal(text: str, table: Target) -> str | None:
-    """Why a person's own script is refused. Without the gate, it may do what it does already."""
-    reason = gate.check(text, parent=text)
-    if reason is None and table.gate:
-        reason = gate.check(text)
-        reason = reason and f"{reason} (`gate = false` under [target] in {FILE} lets it in)"
-    return reason
 
 
 async def prepare_engine(
@@ -156,13 +131,16 @@ async def prepare_engine(
         rebaseline=rebaseline,
     )
     await store.set_settings(_kept(settings))
-    options = settings.policy.options
+    await record_documents(store, settings, announce)
+    options = policy_options(settings, await store.document(PROGRAM))
     # Options that the policy refuses are named now, not after the baseline has trained.
     policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
     researcher = await Researcher.restore(store, study.policy, study.seed, options)
     desk = await ReviewDesk.open(store, researcher, settings.review, announce)
     sampler = await to_thread.run_sync(DeviceSampler, conditions.slots)
     announce(_opened_event(store, settings, conditions))
+    material = conditions.material
+    frozen = material.frozen if isinstance(material, CommandTarget) else None
     energy = EnergyMeter()
     publisher = Publisher(store, conditions.slots, energy.sampling(sampler.sample))
     if settings.limits.max_kwh is not None:
@@ -173,9 +151,11 @@ async def prepare_engine(
         executor=executor,
         slots=conditions.slots,
         budget=conditions.budget,
-        criteria=oracle.criteria(settings.limits),
+        criteria=oracle.criteria(
+            settings.limits, len(frozen.digests) if frozen else 0, ScoreWords(store.metric)
+        ),
         facts=await FactReader.open(
-            store, await Meters.open(store, energy, publisher.occupied_seconds)
+            store, await Meters.open(store, energy, publisher.occupied_seconds), frozen
         ),
         announce=announce,
         desk=desk,
@@ -195,6 +175,18 @@ async def _warn_without_power(store: Store, sampler: DeviceSampler, announce: An
         announce(EngineEvent("warning", sentence))
 
 
+def policy_options(settings: Settings, program: str | None = None) -> dict[str, Any]:
+    """What the policy is made with: a person's options, and what it may know of the target.
+
+    `program` is what people wrote for it. Raises TargetError.
+    """
+    options = {**settings.policy.options, "program": program}
+    command = command_target(settings)
+    if command is None:
+        return options
+    return {**options, "sealed": False, "modules": command.modules()}
+
+
 async def _current_target(store: Store, settings: Settings) -> str:
     """The study's own copy of its target; the file as it is now, if its baseline never worked."""
     experiments = await store.experiments()
@@ -212,10 +204,14 @@ async def _opened(
         async with Store.open(folder) as store:
             yield store
         return
+    sealed = settings.target.command is None
     study = NewStudy(
         name=settings.name,
         seed=settings.seed,
         target_name=Path(settings.target.path or "train.py").name,
+        target_kind="sealed" if sealed else "command",
+        metric="val_bpb" if sealed else settings.metric.name,
+        direction="min" if sealed else settings.metric.direction,
         policy=settings.policy.name,
         settings=_kept(settings),
     )
@@ -230,15 +226,14 @@ def _kept(settings: Settings) -> Json:
 
 def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> EngineEvent:
     slots = ", ".join(str(slot) for slot in conditions.slots)
-    environment = conditions.environment
+    about, of_material = _about(conditions.material)
     sentence = (
-        f"Study {store.folder.path}: {environment.corpus}, unigram {environment.unigram_bpb:.3f} "
-        f"bits per byte; policy {settings.policy.name}; budget {conditions.budget}; slots {slots}"
+        f"Study {store.folder.path}: {about}; policy {settings.policy.name}; "
+        f"budget {conditions.budget}; slots {slots}"
     )
     data = {
         "study": str(store.folder.path),
-        "environment": environment.name,
-        "unigram_bpb": environment.unigram_bpb,
+        **of_material,
         "policy": settings.policy.name,
         "budget": conditions.budget.seconds,
         "clock": conditions.budget.clock,
@@ -246,6 +241,15 @@ def _opened_event(store: Store, settings: Settings, conditions: Conditions) -> E
         "sandbox": conditions.layers,
     }
     return EngineEvent("opened", sentence, data)
+
+
+def _about(material: Environment | CommandTarget) -> tuple[str, Json]:
+    if isinstance(material, CommandTarget):
+        metric = material.metric
+        sentence = f"`{material.command}`, {metric.name} ({metric.direction}), self-reported"
+        return sentence, {"command": material.command, "metric": metric.name}
+    sentence = f"{material.corpus}, unigram {material.unigram_bpb:.3f} bits per byte"
+    return sentence, {"environment": material.name, "unigram_bpb": material.unigram_bpb}
 
 
 class _SignalWatch:

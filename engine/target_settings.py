@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.setting_types import AbsolutePath, Pattern, Table
 
@@ -20,12 +21,15 @@ class Target(Table):
     dir: AbsolutePath | None = None  # where the command runs; none: the folder of `path`
     frozen: tuple[str, ...] = ()  # files below `dir` that must stay as they are
     history: AbsolutePath | None = None  # a results.tsv of before the study
+    reseed: bool = False  # before each run, replace the numbers that are seeds by the run's own
 
     @model_validator(mode="after")
     def _runnable(self) -> Target:
         if self.command is not None and self.path is None:
             raise ValueError("target.command needs target.path: the script that may be edited")
-        alone = [n for n in ("dir", "frozen") if getattr(self, n) and self.command is None]
+        alone = [
+            n for n in ("dir", "frozen", "reseed") if getattr(self, n) and self.command is None
+        ]
         if alone:
             raise ValueError(f"target.{alone[0]} is for command targets: give target.command too")
         return self
@@ -46,6 +50,13 @@ class Progress(Table):
     # Groups by name: loss, and at most percent, or step and total. None: there are no such lines.
     pattern: Pattern | None = None
 
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_loss(cls, pattern: str | None) -> str | None:
+        if pattern is not None and "loss" not in re.compile(pattern).groupindex:
+            raise ValueError("it needs a group that finds the loss, for example (?P<loss>[0-9.]+)")
+        return pattern
+
 
 class Access(Table):
     """What the sandbox of a command target leaves open, besides its own folder and Python."""
@@ -55,6 +66,13 @@ class Access(Table):
     network: bool = False
     env: dict[str, str] = Field(default_factory=dict)  # variables that are set
     pass_env: tuple[str, ...] = ()  # variables that are passed on, by name
+
+    @field_validator("read", "write")
+    @classmethod
+    def _some(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if any(path.strip("/") == "" for path in paths):
+            raise ValueError("name the folders that the command needs, not the whole file system")
+        return paths
 
 
 class Git(Table):

@@ -27,6 +27,7 @@ from engine.executor import (
     TrialStatus,
 )
 from engine.faults import fault_point
+from engine.output_reading import last_error
 from engine.spares import Spare, Spares
 from engine.supervised import Supervisor, SupervisorError, supervise
 from engine.timing import Split
@@ -275,14 +276,7 @@ def _verdict(end: messages.Exit, heard: _Heard, memory_bytes: int) -> tuple[Tria
         starved = "SIGKILL" in end.reason or end.reason.endswith("code 137")
         if starved and end.peak_memory_mb > memory_bytes / 2**21:
             return "oom", "the system killed it for its memory"
-        return "crash", _last_error(end.log) or end.reason
+        return "crash", last_error(end.log) or end.reason
     if heard.saved is None:
         return "crash", "it ended without handing in weights"
     return "scored", ""
-
-
-def _last_error(log: str) -> str | None:
-    """The last line of the last traceback in a log."""
-    _, found, after = log.rpartition("Traceback (most recent call last)")
-    lines = [line for line in after.splitlines() if line and not line[0].isspace()]
-    return lines[-1][:500] if found and lines else None

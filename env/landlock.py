@@ -44,13 +44,15 @@ def restrict(
     write: Iterable[str],
     listed: Iterable[str] = (),
     hidden: Iterable[str] = (),
+    internet: bool = False,
 ) -> None:
     """Leave this process, and all that it starts, nothing but these files and folders.
 
     `read` can be read and executed, except what is `hidden` in it (names of files there can still
     be listed); `write` can be read and changed; of `listed` only the names can be seen. Paths that
-    are missing are skipped. TCP, abstract sockets and signals to processes outside end too, where
-    the kernel can. Call it before there is a second thread. Raises OSError when it is refused.
+    are missing are skipped. TCP (unless `internet`), abstract sockets and signals to processes
+    outside end too, where the kernel can. Call it before there is a second thread. Raises OSError
+    when it is refused.
     """
     known = version()
     if known == 0:
@@ -60,7 +62,7 @@ def restrict(
         handled |= rights if known >= since else 0
     attributes = struct.pack("@Q", handled)
     if known >= 4:
-        attributes += struct.pack("@Q", _TCP)
+        attributes += struct.pack("@Q", 0 if internet else _TCP)
     if known >= 6:
         attributes += struct.pack("@Q", _SCOPES)
     rules = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))

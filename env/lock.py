@@ -19,7 +19,8 @@ if __name__ == "__main__" and not __package__:  # as a file, without the `site` 
 from env import landlock, seccomp
 
 LOCKS = ("landlock", "seccomp")
-CALLS = ("unix_sockets", "memory_files")
+CALLS = ("unix_sockets", "memory_files", "internet")
+ROOT = ("powerless",)
 FILES = ("read", "write", "listed", "hidden")
 
 
@@ -33,11 +34,16 @@ def main() -> None:
     rules: dict[str, list[str]] = {}
     for word in words[:split]:
         name, _, value = word.partition("=")
-        if name not in (*LOCKS, *CALLS, *FILES):
+        if name not in (*LOCKS, *CALLS, *ROOT, *FILES):
             raise ValueError(f"there is no rule {name}")
         rules.setdefault(name, []).append(value)
+    if "powerless" in rules:
+        from env import capabilities  # now: its file is out of reach soon
     if "landlock" in rules:
-        landlock.restrict(**{name: rules.get(name, []) for name in FILES})
+        files = {name: rules.get(name, []) for name in FILES}
+        landlock.restrict(**files, internet="internet" in rules)
+    if "powerless" in rules:
+        capabilities.give_up()
     if "seccomp" in rules:
         seccomp.install(**{name: name in rules for name in CALLS})
     command = words[split + 1 :]
@@ -59,7 +65,7 @@ def _working() -> list[str]:
     except OSError:
         pass
     try:
-        seccomp.install(unix_sockets=False, memory_files=False)
+        seccomp.install(unix_sockets=False, memory_files=False, internet=False)
         found.append("seccomp")
     except OSError:
         pass

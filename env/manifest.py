@@ -26,6 +26,17 @@ _CODE = Path(__file__).parent
 _PREPARATION = frozenset(
     {"build.py", "corpus.py", "packing.py", "prepare.py", "sources.py", "tokenizer.py"}
 )
+# Nor are those that only command targets use: they score themselves, with nothing of ours.
+_OF_COMMANDS = frozenset(
+    {
+        "access.py",
+        "command_environment.py",
+        "command_view.py",
+        "command_watch.py",
+        "interpreters.py",
+        "output_scan.py",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +134,9 @@ def load(path: str | os.PathLike[str]) -> Environment:
 
 
 def runtime_files() -> tuple[Path, ...]:
-    """The code of env that runs while experiments run, in the order of names."""
-    return tuple(file for file in sorted(_CODE.glob("*.py")) if file.name not in _PREPARATION)
+    """The code of env that runs while its experiments run, in the order of names."""
+    others = _PREPARATION | _OF_COMMANDS
+    return tuple(file for file in sorted(_CODE.glob("*.py")) if file.name not in others)
 
 
 def code_digest() -> str:

@@ -1,4 +1,4 @@
-"""The sandbox of trial and model processes: what they can see and do, and what they are told.
+"""The sandbox of trials, model processes and commands: what they can see and do, and are told.
 
 Three layers, as far as the machine has them. *bubblewrap*: no network, own process ids, a read-only
 view of interpreter and system libraries, an empty scratch folder in memory, nothing else.
@@ -18,9 +18,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from env import view
+from env import command_view, interpreters, lock_rules, view
+from env.access import Access
+from env.lock_rules import LOCK, Allowed
 
 SCRATCH = "/tmp"
 PROBE_SECONDS = 20.0
@@ -51,21 +52,6 @@ _KERNEL = (
     "/proc/pressure",
 )
 
-_LOCK = str(Path(__file__).resolve().with_name("lock.py"))
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-# Without bubblewrap: what Python, torch and its threads read about machine and process.
-_ABOUT = (
-    "/proc/self",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/loadavg",
-    "/proc/version",
-    "/proc/filesystems",
-    "/proc/sys/kernel",
-    "/proc/sys/vm",
-    "/sys/devices/system",
-)
 _ALWAYS = ("process groups", "resource limits", "scrubbed environment", "no new privileges")
 
 
@@ -103,14 +89,59 @@ class Sandbox:
         of `scratch_bytes`.
         """
         if self.landlock or self.seccomp:
-            rules = self._rules(device, scratch, node)
+            walled = self.bwrap is not None
+            gpu = _gpu_files(device, node)
+            rules = self._rules(lock_rules.trial(walled=walled, gpu=gpu, scratch=scratch))
             if tuple(argv[:3]) == MODULE:  # a module of ours locks itself in, and starts no other
                 argv = [*MODULE, "env.lock", *rules, "--", "-m", *argv[3:]]
             else:
-                argv = [sys.executable, "-I", "-S", _LOCK, *rules, "--", *argv]
+                argv = [sys.executable, "-I", "-S", LOCK, *rules, "--", *argv]
         if self.bwrap is None:
             return list(argv)
         return [self.bwrap, *_view(scratch_bytes), *_devices(device, node), *_CLOSED, "--", *argv]
+
+    def wrap_command(
+        self,
+        argv: Sequence[str],
+        device: str,
+        scratch_bytes: int,
+        access: Access,
+        *,
+        scratch: str,
+        node: str = "",
+    ) -> list[str]:
+        """The command that runs a command target's `argv` confined; its first word is a path.
+
+        Inside bubblewrap it starts in `access.work`, and /tmp, /dev/shm and home are new folders
+        in memory, of `scratch_bytes` each. Without it, it must be started in `access.folder`,
+        `scratch` is what it may write to besides, and where read and write paths nest, what can
+        be written can be written wholly.
+        """
+        if self.landlock or self.seccomp:
+            walled = self.bwrap is not None
+            allowed = lock_rules.command(
+                walled=walled,
+                gpu=_gpu_files(device, node),
+                scratch=SCRATCH if walled else scratch,
+                access=access,
+            )
+            lock = command_view.LOCK if walled else LOCK
+            argv = [_python(), "-I", "-S", lock, *self._rules(allowed), "--", *argv]
+        if self.bwrap is None:
+            return list(argv)
+        plan = command_view.mounts(access, interpreters.needed_by(_python()))
+        return [
+            self.bwrap,
+            *_system(scratch_bytes, network=access.network),
+            *command_view.etc(access.network),
+            *_devices(device, node),
+            *command_view.options(plan, scratch_bytes),
+            *command_view.lock(),
+            *("--chdir", access.work),
+            *_CLOSED,
+            "--",
+            *argv,
+        ]
 
     def _walls(self) -> tuple[tuple[str, bool], ...]:
         return (
@@ -119,31 +150,8 @@ class Sandbox:
             ("seccomp", self.seccomp),
         )
 
-    def _rules(self, device: str, scratch: str, node: str) -> list[str]:
-        """What `lock.py` shall allow."""
-        chosen = {
-            "landlock": self.landlock,
-            "seccomp": self.seccomp,
-            # Where the file system is shared, they lead to the user's other programs.
-            "unix_sockets": self.bwrap is not None,
-            "memory_files": device.startswith("cuda"),
-        }
-        rules = [f"{name}=" for name, yes in chosen.items() if yes]
-        if self.landlock:
-            files = self._files(device, scratch, node)
-            rules += [f"{name}={path}" for name, paths in files.items() for path in paths]
-        return rules
-
-    def _files(self, device: str, scratch: str, node: str) -> dict[str, list[str]]:
-        gpu = _gpu_files(node) if device.startswith("cuda") else []
-        write = [*_DEVICES, *gpu, "/proc/self", scratch]
-        if self.bwrap is not None:
-            return {"read": ["/"], "write": [*write, "/dev/shm"]}
-        read = [*view.SYSTEM, *view.SYSTEM_FILES, *view.interpreter(), *_ABOUT]
-        read += ["/sys", "/proc/driver"] if gpu else []
-        parent = os.path.dirname(os.path.dirname(_LOCK))  # Python looks there for the package
-        hidden = list(view.covered())
-        return {"read": read, "write": write, "listed": [parent], "hidden": hidden}
+    def _rules(self, allowed: Allowed) -> list[str]:
+        return allowed.rules(landlock=self.landlock, seccomp=self.seccomp)
 
 
 def detect(mode: str) -> Sandbox:
@@ -179,7 +187,7 @@ def environment(
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
         "MALLOC_TOP_PAD_": str(1 << 28),
-        "CUDA_VISIBLE_DEVICES": uuid or _visible(device, own.get("CUDA_VISIBLE_DEVICES")),
+        "CUDA_VISIBLE_DEVICES": uuid or visible_devices(device),
     }
 
 
@@ -188,11 +196,18 @@ def device_inside(device: str) -> str:
     return "cuda:0" if device.startswith("cuda") else "cpu"
 
 
-def _visible(device: str, own: str | None) -> str:
+def visible_devices(device: str) -> str:
+    """What CUDA_VISIBLE_DEVICES shall say so that a process sees the slot's `device` alone."""
     if not device.startswith("cuda"):
         return ""
+    own = os.environ.get("CUDA_VISIBLE_DEVICES")
     index = device.partition(":")[2] or "0"
     return own.split(",")[int(index)].strip() if own else index
+
+
+def _python() -> str:
+    """The interpreter that locks a command in: ours, without the packages beside it."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 @functools.cache
@@ -218,7 +233,7 @@ def _locks(prefix: list[str]) -> list[str] | None:
 
     Its being there proves nothing: many systems forbid the user namespaces that bubblewrap needs.
     """
-    command = [*prefix, sys.executable, "-I", "-S", _LOCK]
+    command = [*prefix, sys.executable, "-I", "-S", LOCK]
     try:
         done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -227,8 +242,20 @@ def _locks(prefix: list[str]) -> list[str] | None:
 
 
 def _view(scratch_bytes: int) -> list[str]:
-    """bubblewrap's options for what can be seen."""
-    options = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    """bubblewrap's options for what a trial can see."""
+    options = [*_system(scratch_bytes), "--chdir", SCRATCH]
+    for path in view.interpreter():
+        options += ["--ro-bind", path, path]
+    for path in view.covered():
+        # One page that nobody may write: mounting it again read-only would take as long once more.
+        options += ["--perms", "0555", "--size", "4096", "--tmpfs", path]
+    return options
+
+
+def _system(scratch_bytes: int, *, network: bool = False) -> list[str]:
+    """bubblewrap's options for the system: what everything confined sees."""
+    options = ["--unshare-all", *(["--share-net"] if network else [])]
+    options += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     for path in view.SYSTEM:
         if os.path.islink(path):
             options += ["--symlink", os.readlink(path), path]
@@ -240,24 +267,20 @@ def _view(scratch_bytes: int) -> list[str]:
     for path in _KERNEL:
         options += ["--ro-bind-try", path, path]
     options += ["--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]
-    options += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
-    for path in view.interpreter():
-        options += ["--ro-bind", path, path]
-    for path in view.covered():
-        # One page that nobody may write: mounting it again read-only would take as long once more.
-        options += ["--perms", "0555", "--size", "4096", "--tmpfs", path]
-    return options
+    return [*options, "--size", str(scratch_bytes), "--tmpfs", SCRATCH]
 
 
 def _devices(device: str, node: str) -> list[str]:
     if not device.startswith("cuda"):
         return []
     options = ["--ro-bind", "/sys", "/sys"]  # without it cuInit fails with error 304
-    for path in _gpu_files(node):
+    for path in _gpu_files(device, node):
         options += ["--dev-bind-try", path, path]
     return options
 
 
-def _gpu_files(node: str) -> list[str]:
-    """The device files of one GPU, or of all where it is not known which."""
+def _gpu_files(device: str, node: str) -> list[str]:
+    """The device files of one GPU, or of all where it is not known which; none for a CPU."""
+    if not device.startswith("cuda"):
+        return []
     return [*([node] if node else sorted(glob.glob(_GPU))), *_GPU_CONTROL]

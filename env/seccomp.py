@@ -92,7 +92,8 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data, little-endian
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_INTERNET = (_AF_INET, _AF_INET6, _AF_NETLINK)  # the last one is how a program learns its addresses
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _FILTER = 22, 38, 2
 
 
@@ -101,16 +102,18 @@ def supported() -> bool:
     return os.uname().machine in _ARCHITECTURES and sys.byteorder == "little"
 
 
-def install(*, unix_sockets: bool, memory_files: bool) -> None:
+def install(*, unix_sockets: bool, memory_files: bool, internet: bool) -> None:
     """Filter this process's calls and those of all its descendants, for good.
 
     Call it before there is a second thread. `unix_sockets`: whether sockets of that family may
     be made; they lead out where the file system is shared. `memory_files`: whether files in
-    memory may be, which no limit counts. Raises OSError when it is refused.
+    memory may be, which no limit counts. `internet`: whether the network may be used, as far as
+    there is one. Raises OSError when it is refused.
     """
     if not supported():
         raise OSError("the system calls of this architecture are not known")
-    program = b"".join(_program(os.uname().machine, unix_sockets, memory_files))
+    families = (*((_AF_UNIX,) if unix_sockets else ()), *(_INTERNET if internet else ()))
+    program = b"".join(_program(os.uname().machine, families, memory_files))
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(program)
     # struct sock_fprog: the number of instructions, and where they are
@@ -121,7 +124,7 @@ def install(*, unix_sockets: bool, memory_files: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP) was refused")
 
 
-def _program(machine: str, unix_sockets: bool, memory_files: bool) -> Iterator[bytes]:
+def _program(machine: str, families: tuple[int, ...], memory_files: bool) -> Iterator[bytes]:
     arch, column, clone, clone3, make_socket = _ARCHITECTURES[machine]
     refuse = _answer(_ERRNO | errno.EPERM)
     yield _step(_LOAD, _ARCH)
@@ -144,14 +147,13 @@ def _program(machine: str, unix_sockets: bool, memory_files: bool) -> Iterator[b
     yield _step(_ANY_BIT, _NEW_NAMESPACES, otherwise=1)
     yield refuse
     yield _answer(_ALLOW)
-    yield _step(_EQUAL, make_socket, otherwise=4)
+    yield _step(_EQUAL, make_socket, then=1)
+    yield _answer(_ALLOW)
     yield _step(_LOAD, _FIRST_ARGUMENT)
-    # No call is this family where none is allowed.
-    allowed = _AF_UNIX if unix_sockets else 0xFFFFFFFF
-    yield _step(_EQUAL, allowed, then=1)
+    for family in families:
+        yield _step(_EQUAL, family, otherwise=1)
+        yield _answer(_ALLOW)
     yield _answer(_ERRNO | errno.EACCES)
-    yield _answer(_ALLOW)
-    yield _answer(_ALLOW)
 
 
 def _step(code: int, value: int, *, then: int = 0, otherwise: int = 0) -> bytes:

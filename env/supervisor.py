@@ -11,6 +11,9 @@ will get. The config follows as another line, and only with it start-up, limits 
 Where the order says so, a trial that is ready is stopped until the line `go` starts its clock.
 The line `abort` ends it early.
 
+An order with an `output` is one to run a command target: nobody talks to it, it starts at once, and
+what it prints is read (`output_scan.py`).
+
 Standard library only.
 """
 
@@ -20,19 +23,20 @@ import json
 import os
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from env import confine, pause, processes
+from env.command_watch import CommandWatch
+from env.dialogue import Dialogue
 from env.log_tail import LogTail
 from env.outbox import Outbox
+from env.output_scan import OutputScan
 from env.reports import Reports
 from env.watch import Watch
 
-LINE_BYTES = 1 << 16  # the longest message that a command may send
 TICK_SECONDS = 0.1
 _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
@@ -49,17 +53,23 @@ class Supervisor:
         """
         self._order = order
         self._say = say
-        self._watch = Watch(order)
         self._log = LogTail(int(order["log_bytes"]))
-        self._heard: set[str] = set()
-        self._ended = False
         self._wait_status: int | None = None
         self.by_steps = order["clock"] is not None and order["clock"]["kind"] == "steps"
         self._reports = Reports(self.by_steps, self._pass_on)
-        self._incoming = b""
         self._engine_said = more  # of lines that have not been read
-        self._outgoing = b""
         self._selector = selectors.DefaultSelector()
+        self._watch: Watch
+        self._dialogue: Dialogue | None = None
+        self._scan: OutputScan | None = None
+        if "output" in order:
+            self._watch = watch = CommandWatch(order)
+            self._scan = OutputScan(order["output"], lambda: watch.elapsed, self._take_printed)
+        else:
+            self._watch = Watch(order)
+            self._dialogue = Dialogue(
+                order, self._watch, self._reports, self._selector, self._pass_on
+            )
 
     # -- the life of the command -------------------------------------------------------------
 
@@ -81,10 +91,12 @@ class Supervisor:
 
     def _start(self) -> None:
         order = self._order
-        self._channel, theirs = socket.socketpair()
-        numbers = {"{channel}": theirs.fileno()}
+        numbers: dict[str, int] = {}
         for name, (path, flags) in order["files"].items():
             numbers[f"{{{name}}}"] = os.open(path, _FLAGS[flags], 0o600)
+        ours = list(numbers.values())
+        if self._dialogue is not None:
+            numbers["{channel}"] = self._dialogue.their_end
         self._child = subprocess.Popen(
             [str(numbers.get(part, part)) for part in order["argv"]],
             stdin=subprocess.DEVNULL,
@@ -96,39 +108,40 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=lambda: confine.confine(order["rlimits"]),
         )
-        for number in numbers.values():
-            if number != theirs.fileno():
-                os.close(number)
-        theirs.close()
+        for number in ours:
+            os.close(number)
         assert self._child.stdout is not None
         self._output = self._child.stdout.fileno()
         os.set_blocking(self._output, False)
-        self._channel.setblocking(False)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._lifeline)
         self._selector.register(self._output, selectors.EVENT_READ, self._read_output)
-        self._selector.register(self._channel, selectors.EVENT_READ, self._talk)
+        if self._dialogue is not None:
+            self._dialogue.open()
         self._say({"type": "started", "pid": self._child.pid})
-        if "config" in order:
-            self._begin(order["config"])
+        if self._dialogue is None:
+            self._watch.begin()
+        elif "config" in order:
+            self._begin(self._dialogue, order["config"])
         self._obey(b"")
 
-    def _begin(self, config: Mapping[str, Any]) -> None:
+    def _begin(self, dialogue: Dialogue, config: Mapping[str, Any]) -> None:
         """Give the command its task."""
         self._watch.begin()
-        self._outgoing = json.dumps({"type": "order", **config}).encode() + b"\n"
-        if self._channel in self._selector.get_map():
-            both = selectors.EVENT_READ | selectors.EVENT_WRITE
-            self._selector.modify(self._channel, both, self._talk)
+        dialogue.give(config)
 
     def _end(self) -> None:
         """Kill what is left, take the last words, and report."""
-        if self._watch.verdict is None:
-            self._drain(self._read_channel)  # it may have trained, and ended by itself at once
+        dialogue = self._dialogue
+        if self._watch.verdict is None and dialogue is not None:
+            self._drain(dialogue.read)  # it may have trained, and ended by itself at once
         for ended in processes.end_all():
             self._note(ended)
-        self._ended = True
-        for read in (self._read_output, self._read_channel):
-            self._drain(read)  # every writer is dead, so the pipes hold little
+        self._drain(self._read_output)  # every writer is dead, so the pipes hold little
+        if dialogue is not None:
+            dialogue.end()
+            self._drain(dialogue.read)
+        if self._scan is not None:
+            self._scan.close()
         self._reports.forward(at_once=True)
         kind, reason = self._watch.verdict or ("exited", self._exit_reason())
         self._say(
@@ -140,6 +153,7 @@ class Supervisor:
                 **self._watch.times(),
                 "left": len(processes.descendants(os.getpid())),
                 "log": self._log.text(),
+                **(self._scan.found() if self._scan is not None else {}),
             }
         )
 
@@ -177,10 +191,11 @@ class Supervisor:
         *lines, self._engine_said = (self._engine_said + block).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            if "config" in message and self._watch.phase == "waiting":
-                self._begin(message["config"])
-            elif message.get("type") == "go" and self._watch.phase == "held":
-                self._go()
+            dialogue, phase = self._dialogue, self._watch.phase
+            if "config" in message and phase == "waiting" and dialogue is not None:
+                self._begin(dialogue, message["config"])
+            elif message.get("type") == "go" and phase == "held" and dialogue is not None:
+                dialogue.go()
             elif message.get("type") == "abort":
                 self._watch.abort()
 
@@ -191,102 +206,21 @@ class Supervisor:
         except BlockingIOError:
             return False
         self._log.write(block)
-        if not block:
-            self._forget(self._output)
+        if self._scan is not None:
+            self._scan.write(block)
+        if not block and self._output in self._selector.get_map():
+            self._selector.unregister(self._output)
         return bool(block)
 
-    def _talk(self, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE:
-            try:
-                self._outgoing = self._outgoing[self._channel.send(self._outgoing) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                self._outgoing = b""  # it is gone; its exit will say how
-            if not self._outgoing:
-                self._selector.modify(self._channel, selectors.EVENT_READ, self._talk)
-        if mask & selectors.EVENT_READ:
-            self._read_channel()
-
-    def _read_channel(self) -> bool:
-        """Take some messages; False when there are none now, or none any more."""
-        try:
-            block = self._channel.recv(LINE_BYTES)
-        except BlockingIOError:
-            return False
-        except ConnectionError:
-            block = b""
-        if not block:
-            self._forget(self._channel)
-            return False
-        *lines, self._incoming = (self._incoming + block).split(b"\n")
-        if len(self._incoming) > LINE_BYTES:
-            self._incoming = b""
-            self._watch.stop("crash", "it sent a message of more than 64 KiB to the harness")
-        for line in lines:
-            self._take(line)
-        return True
-
-    def _forget(self, file: int | socket.socket) -> None:
-        if file in self._selector.get_map():
-            self._selector.unregister(file)
-
-    def _take(self, line: bytes) -> None:
-        try:
-            body = json.loads(line)
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            self._watch.stop("crash", "it wrote something that is no message to the harness")
-            return
-        kind = body.get("type")
-        phase = None if self._order["clock"] is None or self._ended else self._watch.phase
-        if kind == "loaded" and phase == "startup":
-            if kind not in self._heard:
-                self._heard.add(kind)
-                self._watch.loaded()
-                self._forward({"type": "loaded"})
-        elif kind == "ready" and phase == "startup":
-            if self._order["clock"].get("held"):
-                self._hold()
-            else:
-                self._go()
-        elif kind == "trained" and phase == "training":
-            self._watch.trained()
-            self._forward(body)
-        elif kind == "report":
+    def _take_printed(self, body: dict[str, Any]) -> None:
+        """Take what the output of a command says about its progress."""
+        if body["type"] == "report":
             self._reports.take(body)
-        elif isinstance(kind, str) and kind in self._order["accepts"] and kind not in self._heard:
-            self._heard.add(kind)
-            self._forward(body)
-
-    def _hold(self) -> None:
-        """Let no time pass for it, until the engine says go: it could use what is not charged."""
-        self._watch.hold()
-        pause.pause()
-        self._forward({"type": "built"})
-
-    def _go(self) -> None:
-        """Start the clock, and only then hand over the training data."""
-        was_held = self._watch.phase == "held"
-        held = self._watch.ready()
-        data = os.open(self._order["train"], os.O_RDONLY)
-        try:
-            go = json.dumps({"type": "go", "held": held}).encode()
-            socket.send_fds(self._channel, [go + b"\n"], [data])
-        except OSError:
-            pass  # it is gone; its exit will say how
-        finally:
-            os.close(data)
-        if was_held:
-            pause.resume()
-        self._forward({"type": "ready"})
+        else:
+            self._watch.ready()
+            self._pass_on(body)
 
     # -- what it passes on -------------------------------------------------------------------
-
-    def _forward(self, body: dict[str, Any]) -> None:
-        self._reports.forward(at_once=True)
-        self._pass_on(body)
 
     def _pass_on(self, body: dict[str, Any]) -> None:
         self._say({"type": "message", "body": body})

@@ -34,8 +34,15 @@ class AdaptivePolicy(SearchPolicy):
 
     name = "adaptive"
 
-    def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
-        super().__init__(source, seed, sealed=sealed)
+    def __init__(
+        self,
+        source: str,
+        seed: int,
+        *,
+        sealed: bool | None = None,
+        modules: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(source, seed, sealed=sealed, modules=modules)
         self._arms: dict[str, dict[str, list[float]]] = {}  # site -> direction -> as _PRIOR
         self._runs: dict[str, list[float]] = {}  # scores of incumbents and of what was observed
         self._scores: list[float] = []
@@ -182,6 +189,12 @@ def _moves(parent: str, source: str) -> list[tuple[str, str]]:
     ]
 
 
-def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
+def make(
+    source: str,
+    seed: int,
+    *,
+    sealed: bool | None = None,
+    modules: Mapping[str, str] | None = None,
+) -> Policy:
     """Adaptive search over the script's sites."""
-    return AdaptivePolicy(source, seed, sealed=sealed)
+    return AdaptivePolicy(source, seed, sealed=sealed, modules=modules)

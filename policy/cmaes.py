@@ -111,8 +111,15 @@ class CmaEsPolicy(ConfigurationPolicy):
 
     name = "cmaes"
 
-    def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
-        super().__init__(source, seed, sealed=sealed)
+    def __init__(
+        self,
+        source: str,
+        seed: int,
+        *,
+        sealed: bool | None = None,
+        modules: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(source, seed, sealed=sealed, modules=modules)
         self._past: list[list[Sample]] = []  # generations, the best sample first
         self._told: list[tuple[Sample, Configuration]] = []
         self._asked: dict[int, Sample] = {}  # by the proposal's number

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from policy.contract import Policy, PolicyError
 
 
-def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
+def make(
+    source: str,
+    seed: int,
+    *,
+    sealed: bool | None = None,
+    modules: Mapping[str, str] | None = None,
+) -> Policy:
     """CMA-ES over the script's sites."""
     try:
         from policy.cmaes import CmaEsPolicy
@@ -13,4 +21,4 @@ def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
         raise PolicyError(
             "the policy cmaes needs the package cmaes: pip install 'arl-tui[optuna]'"
         ) from None
-    return CmaEsPolicy(source, seed, sealed=sealed)
+    return CmaEsPolicy(source, seed, sealed=sealed, modules=modules)

@@ -129,15 +129,19 @@ def propose(
     *,
     number: int,
     sealed: bool,
+    modules: Mapping[str, str] | None = None,
     log_prob: float | None = None,
     why: str = "",
 ) -> Proposal | None:
-    """The proposal that the edit makes of `parent`; None when it does not pass the gate."""
+    """The proposal that the edit makes of `parent`; None when it does not pass the gate.
+
+    `modules` are the sources of frozen files that the script imports, by module name.
+    """
     try:
         candidate = apply(edit, parent)
     except (EditError, SourceError):
         return None
-    refused = gate.check(candidate, sealed=sealed, parent=parent)
+    refused = gate.check(candidate, sealed=sealed, parent=parent, modules=modules)
     if refused or gate.only_seeds(parent, candidate):
         return None
     return Proposal(
@@ -163,6 +167,7 @@ def require_sites(source: str, *, sealed: bool = True) -> None:
     if not sites:
         raise PolicyError(
             "the script has no sites: give it constants to change, such as `DEPTH = 4` at top level"
+            " (docs/sites.md says what else is found)"
         )
 
 

@@ -167,6 +167,18 @@ ROLES: tuple[Role, ...] = (
     ),
 )  # fmt: skip
 
+# A sealed script's constants are sites whatever they are called.
+ENTRY_POINTS = """\
+
+
+def build_model(vocab_size, seq_len):
+    ...
+
+
+def train(model, run):
+    ...
+"""
+
 COUPLED = ("depth", "width", "aspect", "head size", "heads", "mlp")
 RATES = ("rate", "matrix rate", "embedding rate", "output rate", "scalar rate")
 
@@ -190,7 +202,7 @@ def library() -> tuple[Knob, ...]:
         for literal in role.literals:
             for name in (*role.names, "X"):
                 line = f"{name} = {literal}{_hint(role.name, literal)}"
-                (site,) = find_sites(line)
+                (site,) = find_sites(line + ENTRY_POINTS)
                 knobs.append(Knob(number, line, site, view(site), name != "X"))
     return tuple(knobs)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from policy.contract import Policy
 from policy.search import SearchPolicy
 from target import lattice
@@ -19,6 +21,12 @@ class LocalPolicy(SearchPolicy):
         return lattice.span(site, 2)
 
 
-def make(source: str, seed: int, *, sealed: bool | None = None) -> Policy:
+def make(
+    source: str,
+    seed: int,
+    *,
+    sealed: bool | None = None,
+    modules: Mapping[str, str] | None = None,
+) -> Policy:
     """Local search over the script's sites."""
-    return LocalPolicy(source, seed, sealed=sealed)
+    return LocalPolicy(source, seed, sealed=sealed, modules=modules)

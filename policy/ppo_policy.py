@@ -56,6 +56,7 @@ class PPOPolicy(SearchPolicy):
         seed: int,
         *,
         sealed: bool | None = None,
+        modules: Mapping[str, str] | None = None,
         weights_file: str | None = None,
         online: bool = True,
         experiments: int | None = None,
@@ -63,7 +64,7 @@ class PPOPolicy(SearchPolicy):
         rewards: Weights,
     ) -> None:
         """`experiments`: how many the study will have, if that is known."""
-        super().__init__(source, seed, sealed=sealed)
+        super().__init__(source, seed, sealed=sealed, modules=modules)
         self._online = online
         self._experiments = experiments
         network = weights.load(Path(weights_file) if weights_file else weights.SHIPPED)
@@ -290,6 +291,7 @@ def make(
     seed: int,
     *,
     sealed: bool | None = None,
+    modules: Mapping[str, str] | None = None,
     weights: str | None = None,
     online: bool = True,
     experiments: int | None = None,
@@ -307,6 +309,7 @@ def make(
         source,
         seed,
         sealed=sealed,
+        modules=modules,
         weights_file=weights,
         online=online,
         experiments=experiments,

@@ -19,9 +19,10 @@ from policy.contract import (
     require_sites,
 )
 from target import gate
-from target.edit import Change, Edit, change
+from target.edit import Change, Edit, EditError, apply, change
 from target.literal import Value
 from target.sites import Site, find_sites
+from target.source import SourceError
 
 MOST_CHANGES = 3
 _DRAWS = 100  # random draws before every edit is gone through in order
@@ -41,13 +42,25 @@ class SearchPolicy(Policy):
     that is resumed makes the same later proposals.
     """
 
-    def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
-        """`sealed`: candidates need the entry points; None: if the script as given has them."""
+    def __init__(
+        self,
+        source: str,
+        seed: int,
+        *,
+        sealed: bool | None = None,
+        modules: Mapping[str, str] | None = None,
+    ) -> None:
+        """`sealed`: candidates need the entry points; None: if the script as given has them.
+
+        `modules`: sources of frozen files that the script imports, by module name. They are no
+        part of the state.
+        """
         if sealed is None:
             sealed = gate.check(source, parent=source) is None
         require_sites(source, sealed=sealed)
         self._seed = seed
         self._sealed = sealed
+        self._modules = dict(modules or {})
         self._incumbent = source
         self._number = 0
         self._tried = {digest(source): None}  # a dict keeps the order
@@ -139,7 +152,18 @@ class SearchPolicy(Policy):
                     yield Edit(tuple(change(site, value) for site, value in pairs))
 
     def _new(self, edit: Edit) -> Proposal | None:
-        proposal = propose(edit, self._incumbent, number=self._number, sealed=self._sealed)
-        if proposal is None or digest(proposal.source) in self._tried:
+        if self._is_tried(edit):  # far cheaper than the gate
             return None
-        return proposal
+        return propose(
+            edit,
+            self._incumbent,
+            number=self._number,
+            sealed=self._sealed,
+            modules=self._modules,
+        )
+
+    def _is_tried(self, edit: Edit) -> bool:
+        try:
+            return digest(apply(edit, self._incumbent)) in self._tried
+        except (EditError, SourceError):
+            return True

@@ -9,6 +9,7 @@ import torch
 from policy.board import STATUSES
 from policy.contract import Outcome
 from policy.families import FAMILIES as _FAMILIES
+from policy.knobs import ENTRY_POINTS
 from policy.moves import position, view
 from policy.simulator import Studies
 from policy.stock import stock
@@ -21,16 +22,6 @@ FAMILIES = tuple(_FAMILIES)
 _BASELINE = 1.0  # val-bpb of the script as given
 _SIGMA = 0.0005  # val-bpb in one standard deviation of the noise
 _SIZES = range(8, 21)  # sites of a script
-_ENTRY_POINTS = """\
-
-
-def build_model(vocab_size, seq_len):
-    ...
-
-
-def train(model, run):
-    ...
-"""
 
 
 class SimulatedStudy:
@@ -88,7 +79,7 @@ class SimulatedStudy:
                 name += "_2"
             used.add(name)
             lines.append(f"{name} = {knob.line.partition(' = ')[2]}\n")
-        return "".join(lines) + _ENTRY_POINTS
+        return "".join(lines) + ENTRY_POINTS
 
     def _study_what_is_written(self) -> None:
         """A name has a say in the lattice: the landscape stands on the script's own sites."""

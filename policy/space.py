@@ -152,8 +152,15 @@ class ConfigurationPolicy(SearchPolicy):
     When no suggestion brings anything new, small random edits of the incumbent do.
     """
 
-    def __init__(self, source: str, seed: int, *, sealed: bool | None = None) -> None:
-        super().__init__(source, seed, sealed=sealed)
+    def __init__(
+        self,
+        source: str,
+        seed: int,
+        *,
+        sealed: bool | None = None,
+        modules: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(source, seed, sealed=sealed, modules=modules)
         self._given = source
         self._space = Space(source)
         self._history = History()

@@ -53,6 +53,13 @@ class StudyFolder:
         return self.path / "scratch"
 
     @property
+    def parts(self) -> tuple[Path, ...]:
+        """All that a study keeps in its folder, which may be a person's own."""
+        database = tuple(self.path / f"{DATABASE}{end}" for end in ("", "-wal", "-shm", ".new"))
+        folders = self.policy, self.weights, self.scratch
+        return (*database, self.lock, self.socket, self.log, *folders)
+
+    @property
     def exists(self) -> bool:
         """Whether the folder holds a study. Raises StoreError when it may not be looked at."""
         try:

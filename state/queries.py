@@ -1,10 +1,17 @@
-"""What the engine asks its store; the questions see only whole transactions."""
+"""What the engine asks its store; the questions see only whole transactions.
+
+Scores are given so that lower is better, whatever the metric's direction (state/orientation.py).
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from state import lifecycle
 from state.connection import Connection
 from state.errors import NoSuchExperiment, StoreCorrupt
+from state.metric import Metric
+from state.orientation import Orientation
 from state.records import (
     Epoch,
     Evaluation,
@@ -32,16 +39,14 @@ from state.standing import Changes, Seen, read_changes
 class Queries:
     """The reading half of the store. Every method raises a StoreError when it cannot read."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, metric: Metric) -> None:
+        self.metric = metric
         self._connection = connection
+        self._orientation = Orientation(metric.direction)
 
     async def study(self) -> Study:
         """The study's row."""
-        async with self._connection.reading() as t:
-            row = await t.one("SELECT * FROM study")
-        if row is None:
-            raise StoreCorrupt(f"{self._connection.path} holds no study.")
-        return to_study(row)
+        return await read_study(self._connection)
 
     async def epochs(self) -> list[Epoch]:
         """Every epoch, the current one last."""
@@ -66,7 +71,9 @@ class Queries:
     async def changes(self, seen: Seen) -> Changes:
         """What has changed since something was seen; at first, everything."""
         async with self._connection.reading() as t:
-            return await read_changes(t, seen)
+            found = await read_changes(t, seen)
+        turned = tuple(map(self._orientation.record, found.incumbents))
+        return replace(found, incumbents=turned)
 
     async def meters(self) -> dict[str, float]:
         """What the study has used so far, by name."""
@@ -78,12 +85,13 @@ class Queries:
         """What self-evaluation saw of the experiments that have ended, by their ids."""
         async with self._connection.reading() as t:
             rows = await t.all("SELECT * FROM evaluations ORDER BY experiment_id")
-        return {int(row["experiment_id"]): to_evaluation(row) for row in rows}
+        turn = self._orientation.evaluation
+        return {int(row["experiment_id"]): turn(to_evaluation(row)) for row in rows}
 
     async def experiment(self, experiment_id: int) -> Experiment:
         """One experiment. Raises NoSuchExperiment."""
         async with self._connection.reading() as t:
-            return await lifecycle.get(t, experiment_id)
+            return self._orientation.record(await lifecycle.get(t, experiment_id))
 
     async def incumbent(self) -> Incumbent | None:
         """The incumbent of the current epoch, or None before there is one."""
@@ -92,12 +100,13 @@ class Queries:
                 "SELECT * FROM incumbents WHERE epoch_id = (SELECT MAX(id) FROM epochs) "
                 "ORDER BY seq DESC LIMIT 1"
             )
-        return None if row is None else to_incumbent(row)
+        return None if row is None else self._orientation.record(to_incumbent(row))
 
     async def incumbents(self) -> list[Incumbent]:
         """Every incumbent of every epoch, oldest first."""
         async with self._connection.reading() as t:
-            return [to_incumbent(row) for row in await t.all("SELECT * FROM incumbents")]
+            rows = await t.all("SELECT * FROM incumbents")
+        return [self._orientation.record(to_incumbent(row)) for row in rows]
 
     async def source(self, sha256: str) -> str:
         """The text of a source. Raises NoSuchExperiment when no experiment has it."""
@@ -120,7 +129,9 @@ class Queries:
         return [to_log_entry(row) for row in rows]
 
     async def events(self, after_id: int = 0, type_: str | None = None) -> list[Event]:
-        """The events after `after_id`, in order; of one type if given."""
+        """The events after `after_id`, in order; of one type if given. Their data is for viewers:
+        scores in it are as the metric counts them.
+        """
         async with self._connection.reading() as t:
             rows = await t.all(
                 "SELECT * FROM events WHERE id > ? AND (? IS NULL OR type = ?) ORDER BY id",
@@ -131,4 +142,13 @@ class Queries:
     async def _experiments(self, where: str) -> list[Experiment]:
         async with self._connection.reading() as t:
             rows = await t.all(f"{SELECT_EXPERIMENT} {where} ORDER BY id")
-        return [to_experiment(row) for row in rows]
+        return [self._orientation.record(to_experiment(row)) for row in rows]
+
+
+async def read_study(connection: Connection) -> Study:
+    """The study's row. Raises StoreCorrupt when there is none."""
+    async with connection.reading() as t:
+        row = await t.one("SELECT * FROM study")
+    if row is None:
+        raise StoreCorrupt(f"{connection.path} holds no study.")
+    return to_study(row)

@@ -25,6 +25,7 @@ from state.records import (
     Incumbent,
     Kind,
     Point,
+    PriorResult,
     Status,
     Study,
     StudyState,
@@ -37,6 +38,7 @@ from state.rows import (
     to_experiment,
     to_incumbent,
     to_points,
+    to_prior_result,
     to_study,
 )
 
@@ -227,6 +229,17 @@ class Reader:
         return [
             to_event(row) for row in self._db.run(lambda db: db.execute(sql, values).fetchall())
         ]
+
+    def document(self, name: str) -> str | None:
+        """A text that the study was given, such as `program`: untrusted; None without one."""
+        row = self._one("SELECT text FROM documents WHERE name = ?", name)
+        return None if row is None else str(row["text"])
+
+    def prior_results(self) -> list[PriorResult]:
+        """What was tried before the study, in its order: not comparable with its experiments."""
+        sql = "SELECT * FROM prior_results ORDER BY position"
+        rows = self._db.run(lambda db: db.execute(sql).fetchall())
+        return [to_prior_result(row) for row in rows]
 
     def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         return self._db.run(lambda db: _first(db, sql, values))

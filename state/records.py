@@ -6,8 +6,10 @@ replicate, confirmation or sentinel that scored is a `keep` when it repeats the 
 the incumbent at that time, else a `discard`. Whatever did not score says why: `abort`, `crash`,
 `timeout`, `oom`, `invalid` or `veto`. Only `keep` and `discard` have a val_bpb, and always.
 
-Times are UTC in ISO 8601 with microseconds, such as 2026-11-23T21:04:05.000123Z. Scores are in
-bits per byte, lower is better; a delta is a score minus the incumbent's at that time.
+Times are UTC in ISO 8601 with microseconds, such as 2026-11-23T21:04:05.000123Z. A score, which is
+called val_bpb here, counts in the study's metric; a delta is a score minus the incumbent's at that
+time. The database and viewers have both as the metric counts them, the engine's store so that lower
+is better (state/orientation.py).
 """
 
 from __future__ import annotations
@@ -185,7 +187,7 @@ class Look:
     """What self-evaluation saw of a running experiment at `progress` (0..1) of its budget.
 
     `level` is its smoothed training loss and `tail` what a power law fitted to it ends at, in nats
-    per token. `forecast` is the val-bpb that it was expected to end with, `spread` how far off such
+    per token. `forecast` is the score that it was expected to end with, `spread` how far off such
     forecasts are, and `threshold` the worst score worth finishing; None before they were known.
     """
 
@@ -310,3 +312,18 @@ class PolicyState:
     sha256: str
     log_seq: int
     created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorResult:
+    """What was tried before the study, as a results.tsv says it; not comparable with the study's.
+
+    `score` is as the metric says it, None without one. Position 0 is the earliest.
+    """
+
+    position: int
+    commit: str
+    score: float | None
+    memory_mb: float | None
+    status: str
+    description: str

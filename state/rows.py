@@ -23,6 +23,7 @@ from state.records import (
     Look,
     Point,
     PolicyState,
+    PriorResult,
     Process,
     Study,
 )
@@ -101,6 +102,10 @@ def to_log_entry(row: sqlite3.Row) -> LogEntry:
 
 def to_policy_state(row: sqlite3.Row) -> PolicyState:
     return PolicyState(**dict(row))
+
+
+def to_prior_result(row: sqlite3.Row) -> PriorResult:
+    return PriorResult(**dict(row))
 
 
 def to_evaluation(row: sqlite3.Row) -> Evaluation:

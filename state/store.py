@@ -1,7 +1,8 @@
 """The store: the engine's one way to write a study. Every method is one transaction.
 
 What a method has returned from is on the disk. A method that raises, or a process that dies
-inside one, has changed nothing. A cancelled caller's transaction is finished first.
+inside one, has changed nothing. A cancelled caller's transaction is finished first. Scores are
+taken and given so that lower is better (state/orientation.py); the data of events is not touched.
 
     async with Store.create(folder, study) as store: ...
     async with Store.open(folder) as store: ...
@@ -18,9 +19,12 @@ from contextlib import asynccontextmanager
 from state import lifecycle, publishing, schema
 from state.blobs import sync_folder
 from state.connection import Connection, connect
+from state.documents import Documents
 from state.errors import StoreConflict, from_os
 from state.folder import StudyFolder, refuse_network, require_study
+from state.metric import Metric
 from state.present import Present
+from state.queries import read_study
 from state.records import (
     Evaluation,
     Experiment,
@@ -41,19 +45,18 @@ from state.rows import (
     to_experiment,
     utc_now,
 )
-from state.supervision import Supervision
 from state.trim import plain_text
 
 
-class Store(Supervision):
+class Store(Documents):
     """The open database of one study, with one writer: this object.
 
     Every method raises a StoreError when the database cannot be used: StoreFull, StoreCorrupt,
     StoreBusy; StoreConflict for what the rules of a study forbid; NoSuchExperiment.
     """
 
-    def __init__(self, folder: StudyFolder, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, folder: StudyFolder, connection: Connection, metric: Metric) -> None:
+        super().__init__(connection, metric)
         self.folder = folder
 
     @classmethod
@@ -91,9 +94,7 @@ class Store(Supervision):
         require_study(folder)
         refuse_network(folder.path)
         async with connect(folder.database) as connection:
-            store = cls(folder, connection)
-            await store.study()
-            yield store
+            yield cls(folder, connection, Metric.of(await read_study(connection)))
 
     # The study and its epochs
 
@@ -175,8 +176,10 @@ class Store(Supervision):
 
         With operation None the policy learns later, through `promote` or `settle`.
         """
+        turned = self._orientation.record(outcome)
+        seen = None if evaluation is None else self._orientation.evaluation(evaluation)
         async with self._connection.transaction() as t:
-            await lifecycle.finish(t, experiment_id, outcome, curve, log, operation, evaluation)
+            await lifecycle.finish(t, experiment_id, turned, curve, log, operation, seen)
 
     async def interrupt(
         self,
@@ -197,7 +200,7 @@ class Store(Supervision):
         """
         async with self._connection.transaction() as t:
             rows = await t.all(f"{SELECT_EXPERIMENT} WHERE status = 'running' ORDER BY id")
-            left = [to_experiment(row) for row in rows]
+            left = [self._orientation.record(to_experiment(row)) for row in rows]
             for experiment in left:
                 await lifecycle.interrupt(
                     t, experiment.id, "the engine ended before the experiment did", (), ""
@@ -218,8 +221,9 @@ class Store(Supervision):
         `score` is its mean over the re-runs, `reason` replaces the one recorded before, and
         `operation` tells the policy in the same transaction.
         """
+        raw = self._orientation.number(score)
         async with self._connection.transaction() as t:
-            await lifecycle.promote(t, experiment_id, score, sigma, reason, operation)
+            await lifecycle.promote(t, experiment_id, raw, sigma, reason, operation)
 
     async def settle(
         self, experiment_id: int, *, operation: Operation, reason: str | None = None
@@ -236,8 +240,9 @@ class Store(Supervision):
 
         For the baseline, for a new measure of the incumbent, and after a new baseline.
         """
+        raw = self._orientation.number(score)
         async with self._connection.transaction() as t:
-            await lifecycle.set_incumbent(t, experiment_id, score, sigma)
+            await lifecycle.set_incumbent(t, experiment_id, raw, sigma)
 
     # The policy's memory
 
@@ -266,7 +271,7 @@ class Store(Supervision):
     async def publish(self, now: Present) -> None:
         """Show viewers the present; it waits for no disk."""
         async with self._connection.transaction(durable=False) as t:
-            await publishing.publish(t, now)
+            await publishing.publish(t, self._orientation.present(now))
 
     async def count(self, used: Mapping[str, float]) -> None:
         """Add to the study's meters what it has used; it waits for no disk."""

@@ -36,6 +36,9 @@ _PARTS = 16  # steps in a linear range
 
 _CLOSE = 0.08  # a neighbour that is nearer than this share of the value is no step
 
+_JOINT = re.compile(
+    r"[-.#]+"
+)  # `--weight-decay`, `AdamW.lr#2` are read as WEIGHT_DECAY, ADAMW_LR_2
 _BETA = re.compile(r"BETA|MOMENTUM|DECAY|GAMMA|POLYAK|(^|_)(EMA|RHO)")
 _RATIO = re.compile(
     r"RATIO|FRAC|SHARE|DROP|PROB|BETA|MOMENTUM|DECAY|WARM|COOL|FINAL|PCT|PERCENT|SMOOTH|(^|_)(MIX|EMA)"
@@ -123,7 +126,7 @@ def _margin(kind: Shape, value: int | float) -> float:
 
 
 def _row(site: Site, value: int | float) -> tuple[Shape, Iterable[int | float]]:
-    name = site.name.upper()
+    name = _JOINT.sub("_", site.name.upper())
     size = abs(value)
     whole = isinstance(value, int)
     power = whole and _is_power(name, int(size))

@@ -47,7 +47,7 @@ class Names:
 @lru_cache(maxsize=64)
 def names_in(script: Script) -> Names:
     """The names by which the script's module level knows torch."""
-    bound = dict(_imports(script))
+    bound = imports(script)
     by_path: dict[str, str] = {}
     for local, path in bound.items():
         by_path.setdefault(path, local)
@@ -62,8 +62,13 @@ def names_in(script: Script) -> Names:
     return Names(torch, nn, functional, functions)
 
 
-def _imports(script: Script) -> Iterator[tuple[str, str]]:
-    """(local name, dotted path) of what the module level imports."""
+@lru_cache(maxsize=64)
+def imports(script: Script) -> dict[str, str]:
+    """Local name to dotted path, of what the module level imports."""
+    return dict(_imported(script))
+
+
+def _imported(script: Script) -> Iterator[tuple[str, str]]:
     for node in script.nodes:
         if not isinstance(node, ast.Import | ast.ImportFrom) or script.qualname(node):
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from target import hints, rules
+from target import comparability, entry_points, hints, rules
 from target.literal import Value
 from target.source import Script, parse
 
@@ -21,10 +21,11 @@ ABSENT = "off"  # the value of a structure that is not there, and could be inser
 class Site:
     """A place that an edit can change, and what is known about it.
 
-    `id` survives edits elsewhere in the file: a constant's name (`NAME[1]` inside a tuple), or
-    `rule:Class.function` for a structure. `low`, `high`, `log` and `choices` come from hints in the
-    constant's comment or from the rule. `text` is the source text of the value; `line` counts
-    from 1.
+    `id` survives edits elsewhere in the file: a constant's name (`NAME[1]` inside a tuple), what
+    holds a default or keyword (`Config.n_layer`, `--lr`, `AdamW.betas[0]`), or
+    `rule:Class.function` for a structure. `name` is what people and policies read. `low`, `high`,
+    `log` and `choices` come from hints in the comments or from the rule. `text` is the source text
+    of the value; `line` counts from 1.
     """
 
     id: str
@@ -104,21 +105,16 @@ def locate(source: str) -> dict[str, Found]:
     for rule in rules.load():
         found += rule.find(script)
     found.sort(key=lambda item: (item.site.kind == "structure", item.site.line))
-    return {item.site.id: item for item in _unique(_thawed(script, found))}
+    fixed = hints.frozen_lines(script)
+    if not entry_points.is_sealed(script):  # it scores itself, and how it does that stays
+        fixed |= comparability.evaluation_lines(script)
+    open_ = (item for item in found if item.site.line not in fixed)
+    return {item.site.id: item for item in _unique(open_)}
 
 
 def find_sites(source: str) -> tuple[Site, ...]:
     """The sites of a script: constants first, then structures. Raises SourceError."""
     return tuple(item.site for item in locate(source).values())
-
-
-def _thawed(script: Script, found: Iterable[Found]) -> Iterable[Found]:
-    frozen = {
-        line
-        for line, text in script.comments.items()
-        if "arl:" in text and hints.parse(text, line).frozen
-    }
-    return (item for item in found if item.site.line not in frozen)
 
 
 def _unique(found: Iterable[Found]) -> Iterable[Found]:

@@ -27,7 +27,9 @@ def _encoding(data: bytes) -> str:
     try:
         name = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise SourceError(f"the script's encoding cannot be read: {error}") from None
+        raise SourceError(
+            f"the script's encoding cannot be read: {error}: save the script as UTF-8"
+        ) from None
     return "utf-8" if name == "utf-8-sig" else name
 
 

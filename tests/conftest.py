@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import textwrap
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -180,3 +182,17 @@ def trials(
     marker = uuid.uuid4().hex
     monkeypatch.setenv(Trials.MARKER, marker)
     return Trials(tiny_environment, tmp_path / "scratch", marker)
+
+
+@pytest.fixture
+def checkouts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Makes folders such as people have: tests/standins/checkouts.py."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "standins"))
+    return importlib.import_module("checkouts")
+
+
+@pytest.fixture
+def odd_scripts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Scripts that are odd in one way each: tests/standins/odd_scripts.py."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "standins"))
+    return importlib.import_module("odd_scripts")

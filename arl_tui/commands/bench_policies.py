@@ -190,7 +190,7 @@ def _real(
     from engine.events import EngineEvent
     from engine.real_bench import RealPlan, bench_target
     from engine.settings import FILE, load_file, merge, validate
-    from engine.study import read_target
+    from engine.target_reading import read_target
 
     own = load_file(Path(FILE)) if Path(FILE).exists() else {}
     # Which script is trained is said on the command line alone.

@@ -12,7 +12,7 @@ from engine.git_repository import GitError
 from engine.policy_bench import BenchError
 from engine.preparation import DiskFull
 from engine.settings import SettingsError
-from engine.study import TargetError
+from engine.target_reading import TargetError
 from env.errors import DataError
 from policy import PolicyError
 from target.source import SourceError

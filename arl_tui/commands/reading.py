@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from arl_tui import tables
 from arl_tui.comparison import source_diff
 from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit_json, emit_script, emit_styled, narrate
+from arl_tui.prior_table import prior_lines
 from arl_tui.writing import write_whole
 from state.folder import find_folder
+from state.metric import SELF_REPORTED, Metric
 from state.read import Reader
 from state.records import KINDS, STATUSES, Experiment, Incumbent
 from state.watch import Watcher
@@ -60,6 +63,7 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
                 "sigma": now.sigma,
                 "metric": now.study.metric,
                 "direction": now.study.direction,
+                "self_reported": Metric.of(now.study).self_reported,
                 "policy": now.study.policy,
                 "target": now.study.target_name,
                 "target_kind": now.study.target_kind,
@@ -87,22 +91,35 @@ def history(
     last: Annotated[
         int | None, typer.Option("--last", min=1, metavar="N", help="Only the last N of them.")
     ] = None,
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Only what was tried before the study.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the experiments, oldest first."""
+    if prior:
+        _prior(study, last, as_json)
+        return
     chosen_status = _one_of("status", status, STATUSES)
     chosen_kind = _one_of("kind", kind, KINDS)
     with _reader(study) as reader:
         epoch = reader.epoch()
         incumbent = reader.best()
+        metric = Metric.of(reader.study())
         found = reader.history(status=chosen_status, kind=chosen_kind, last=last)
         drifts = {e.data["first_id"]: e.data["sentence"] for e in reader.events(type_="drift")}
+        everything = status is None and kind is None and last is None
+        before = reader.prior_results() if everything and not as_json else []
+        described = reader.study()
     epoch_id = None if epoch is None else epoch.id
     if as_json:
         emit_json([_as_dict(experiment, epoch_id) for experiment in found])
         return
     best_id = None if incumbent is None else incumbent.experiment_id
-    emit_styled(tables.history_lines(found, best_id, epoch_id, drifts))
+    if before:
+        shown = prior_lines(before, described, tables.width(), last=20)
+        emit_styled([*shown, Text()])
+    emit_styled(tables.history_lines(found, best_id, epoch_id, drifts, metric))
     if not found:
         narrate("No experiments.")
 
@@ -121,6 +138,7 @@ def show(
         epoch = reader.epoch()
         log = reader.log(found.id)
         evaluation = reader.evaluation(found.id)
+        metric = Metric.of(reader.study())
         if as_json:
             extra = {
                 "evaluation": None if evaluation is None else asdict(evaluation),
@@ -131,7 +149,7 @@ def show(
             }
             emit_json(_as_dict(found, epoch.id if epoch else None) | extra)
             return
-    emit_styled(tables.experiment_lines(found, log, whole_log, evaluation))
+    emit_styled(tables.experiment_lines(found, log, whole_log, evaluation, metric))
 
 
 def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:
@@ -164,15 +182,22 @@ def best(
         found = reader.experiment(incumbent.experiment_id)
         source = reader.source(found.source_sha)
         epoch = reader.epoch()
+        metric = Metric.of(reader.study())
+    score = metric.number(incumbent.score)
+    said = f"{score} val-bpb" if metric.is_bpb else f"{metric.title} {score}"
+    said += f" ({SELF_REPORTED})" if metric.self_reported else ""
     if output is not None:
         write_whole(output, encode(source), force)
-        narrate(f"Experiment {found.id}, {incumbent.score:.4f} val-bpb, is now in {output}.")
+        narrate(f"Experiment {found.id}, {said}, is now in {output}.")
     if as_json:
         emit_json(
             {
                 "id": found.id,
                 "val_bpb": incumbent.score,
                 "sigma": incumbent.sigma,
+                "metric": metric.name,
+                "direction": metric.direction,
+                "self_reported": metric.self_reported,
                 "comparable": epoch is not None and epoch.id == incumbent.epoch_id,
                 "summary": found.summary,
                 "source_sha": found.source_sha,
@@ -218,3 +243,16 @@ def _one_of(name: str, value: str | None, allowed: tuple[Any, ...]) -> Any:
     if value is not None and value not in allowed:
         raise CommandError(f"There is no {name} {value!r}: it is one of {', '.join(allowed)}.")
     return value
+
+
+def _prior(study: Path | None, last: int | None, as_json: bool) -> None:
+    """List what was tried before the study."""
+    with _reader(study) as reader:
+        found = reader.prior_results()
+        described = reader.study()
+    if as_json:
+        emit_json([asdict(result) for result in (found if last is None else found[-last:])])
+    elif found:
+        emit_styled(prior_lines(found, described, tables.width(), last))
+    else:
+        narrate("No results of before this study were given to it.")

@@ -55,6 +55,7 @@ _FAULTS = {  # criteria of the oracle that say that something is wrong
     "memory": Exit.LOW_MEMORY,
     "failures": Exit.FAILURES,
     "re-runs": Exit.FAILURES,
+    "frozen files": Exit.EPOCH_CHANGED,
 }
 
 
@@ -170,6 +171,7 @@ def attempt(
         from arl_tui.layers import settings_here
         from engine.attempt import run_attempt
         from engine.events import EngineEvent
+        from engine.score_words import ScoreWords, metric_of
         from target import source
 
         asked = {
@@ -179,6 +181,7 @@ def attempt(
             "data": {"dir": data, "hub": hub},
         }
         settings = settings_here(asked)
+        words = ScoreWords(metric_of(settings))
         text = source.read(file.expanduser())
         with Printer(as_json=False) as printer:
 
@@ -193,7 +196,10 @@ def attempt(
             {
                 "status": result.status,
                 "reason": result.reason,
-                "val_bpb": result.val_bpb,
+                "val_bpb": words.raw(result.val_bpb),
+                "metric": words.metric.name,
+                "direction": words.metric.direction,
+                "self_reported": words.metric.self_reported,
                 "seconds": result.seconds,
                 "wall_seconds": result.wall_seconds,
                 "startup_seconds": result.startup_seconds,
@@ -205,7 +211,9 @@ def attempt(
             }
         )
     elif result.val_bpb is not None:
-        emit(f"val-bpb {result.val_bpb:.4f} after {result.seconds:.1f} s, {result.steps} steps\n")
+        score = words.marked(result.val_bpb)
+        steps = f", {result.steps} steps" if result.steps else ""  # a command may not tell
+        emit(f"{score} after {result.seconds:.1f} s{steps}\n")
     else:
         emit(f"{result.status}: {result.reason}\n")
     return Exit.OK if result.val_bpb is not None else Exit.TARGET

@@ -18,7 +18,7 @@ from arl_tui.detail import read_detail
 from arl_tui.feed import Part, Snapshot
 from arl_tui.filters import Filter, FilterError, parse
 from arl_tui.latest import Latest
-from arl_tui.listing import ORDERS, Listing, Order
+from arl_tui.listing import ORDERS, Listing, Order, highest_first
 from arl_tui.screens.history_words import copied, empty_line, title_line
 from arl_tui.screens.source_writing import SourceWriting
 from arl_tui.widgets.comparison_view import ComparisonView
@@ -27,13 +27,13 @@ from arl_tui.widgets.experiment_table import ExperimentTable
 from arl_tui.widgets.prompt import Prompt
 from arl_tui.widgets.state_line import StateLine
 from state.errors import StoreError
+from state.metric import VAL_BPB, Metric
 from state.watch import Brief, Watcher
 
 if TYPE_CHECKING:
     from arl_tui.app import StudyApp
 
 T = TypeVar("T")
-_HIGHEST_FIRST: frozenset[Order] = frozenset({"id", "seconds"})
 
 
 class History(Screen[object]):
@@ -53,6 +53,14 @@ class History(Screen[object]):
         Binding("right_square_bracket", "tab(1)", "Tab", id="history.next_tab"),
         Binding("n", "step(1)", "Next", show=False, id="history.next"),
         Binding("p", "step(-1)", "Previous", show=False, id="history.previous"),
+        Binding(
+            "e",
+            "app.prior_results",
+            "Earlier",
+            show=False,
+            id="history.earlier",
+            tooltip="What was tried before this study",
+        ),
         Binding("escape", "back", "Back", show=False, id="history.back"),
     ]
 
@@ -86,6 +94,10 @@ class History(Screen[object]):
     def study_app(self) -> StudyApp:
         """The app, which knows the study."""
         return cast("StudyApp", self.app)
+
+    @property
+    def _metric(self) -> Metric:
+        return VAL_BPB if self._now is None else Metric.of(self._now.status.study)
 
     @property
     def table(self) -> ExperimentTable:
@@ -139,13 +151,14 @@ class History(Screen[object]):
 
     def action_filter(self) -> None:
         """Ask for a filter."""
-        question = 'List only, for example: keep  failed  bpb<0.98  #12  -sentinel  "two words"'
+        score = "bpb<0.98" if self._metric.is_bpb else "score>0.9"
+        question = f'List only, for example: keep  failed  {score}  #12  -sentinel  "two words"'
         self.query_one(Prompt).ask("filter", question, self.filter_text)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
         order = ORDERS[(ORDERS.index(self.listing.order) + 1) % len(ORDERS)]
-        self._sort(order, order in _HIGHEST_FIRST)
+        self._sort(order, highest_first(order, self._metric))
 
     def action_reverse(self) -> None:
         """Turn the order round."""
@@ -227,7 +240,7 @@ class History(Screen[object]):
         if event.order == self.listing.order:
             self.action_reverse()
         else:
-            self._sort(event.order, event.order in _HIGHEST_FIRST)
+            self._sort(event.order, highest_first(event.order, self._metric))
 
     @on(ExperimentTable.Moved)
     def _moved(self, event: ExperimentTable.Moved) -> None:
@@ -244,7 +257,7 @@ class History(Screen[object]):
             await self._writing.answer(event.text)
             return
         try:
-            chosen = parse(event.text)
+            chosen = parse(event.text, self._metric)
         except FilterError as error:
             prompt.complain(str(error))
             return
@@ -319,6 +332,7 @@ class History(Screen[object]):
         listing.update(now.briefs)
         table.best_id = now.incumbents[-1].experiment_id if now.incumbents else None
         table.epoch_id = now.status.epoch.id if now.status.epoch else None
+        table.count_in(self._metric)
         table.order, table.reverse = listing.order, listing.reverse
         table.empty = empty_line(now, self.filter_text)
         row = None if current is None else listing.index(current.id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from arl_tui.feed import Snapshot
-from arl_tui.listing import Listing, Order
+from arl_tui.listing import BY_SCORE, Listing, Order
 from arl_tui.output import printable
+from state.metric import SELF_REPORTED, Metric
 
 _OFTEN_REFUSED = 74_994  # bytes that every terminal with OSC 52 takes
 
@@ -22,11 +23,15 @@ def title_line(now: Snapshot, listing: Listing, filter_text: str, marked: int | 
     """How many experiments are listed, in which order, and what is marked."""
     total, shown = len(now.briefs), len(listing.rows)
     text = f"{shown:,} of {total:,} match {filter_text}" if filter_text else _experiments(total)
-    parts = [printable(text), _FIRST[listing.order][listing.reverse]]
+    metric = Metric.of(now.status.study)
+    backwards = listing.order in BY_SCORE and metric.direction == "max"
+    parts = [printable(text), _FIRST[listing.order][listing.reverse != backwards]]
     if marked is not None:
         parts.append(f"#{marked} marked")
     if now.status.engine_pid is None:
         parts.append("no engine runs")
+    if metric.self_reported:
+        parts.append(f"{metric.title} is {SELF_REPORTED}")
     return " · ".join(parts)
 
 

@@ -42,7 +42,7 @@ class ComparisonView(Vertical):
         for one in (start, end):
             text.append(f"\n#{one.id:<6} ", "bold")
             text.append(describe(one) or one.kind)
-        for line in number_lines(start, end):
+        for line in number_lines(start, end, comparison.metric):
             text.append(f"\n{line}")
         text.no_wrap, text.overflow = True, "ellipsis"
         self.query_one(Static).update(text)

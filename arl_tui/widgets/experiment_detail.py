@@ -85,7 +85,10 @@ class ExperimentDetail(Vertical):
     def show(self, detail: Detail | None) -> None:
         """Show an experiment, or that there is none."""
         self.detail = detail
-        head = head_lines(detail.experiment, self.app.no_color, detail.evaluation) if detail else []
+        head: Sequence[Text] = []
+        if detail is not None:
+            no_color = self.app.no_color
+            head = head_lines(detail.experiment, no_color, detail.evaluation, detail.metric)
         # Heights are fixed, so that moving the cursor does not lay out the screen anew.
         self.query_one("#head", Static).update(Text("\n").join(head), layout=False)
         self.show_curve(detail.curve if detail else None)
@@ -109,7 +112,7 @@ class ExperimentDetail(Vertical):
         detail = self.detail
         if detail is None:
             return self.tab, ""
-        numbers = experiment_fields(detail.experiment, detail.evaluation)
+        numbers = experiment_fields(detail.experiment, detail.evaluation, detail.metric)
         fields = "".join(f"{line.plain}\n" for line in numbers)
         texts = {
             "diff": detail.experiment.diff,
@@ -149,5 +152,5 @@ class ExperimentDetail(Vertical):
             source = detail.source if detail else ""
             self.query_one("#source", CodeView).show_text(source, source_lines, empty="no source")
         elif detail is not None:
-            fields = experiment_fields(detail.experiment, detail.evaluation)
+            fields = experiment_fields(detail.experiment, detail.evaluation, detail.metric)
             self.query_one(".fields", Static).update(Text("\n").join(fields))

@@ -21,7 +21,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from arl_tui.listing import Order
-from arl_tui.tables import describe, status_style
+from arl_tui.tables import delta_cell, describe, pad, score_cell, status_style
+from state.metric import VAL_BPB, Metric
 from state.watch import Brief
 
 _HEADER = 1  # lines
@@ -41,14 +42,18 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-COLUMNS: Mapping[Order, Column] = {
-    "id": Column("id", 6, lambda brief: str(brief.id)),
-    "status": Column("status", 11, lambda brief: brief.status, right=False),
-    "bpb": Column("val-bpb", 8, lambda brief: _number(brief.val_bpb, ".4f")),
-    "delta": Column("delta", 8, lambda brief: _number(brief.delta, "+.4f")),
-    "seconds": Column("secs", 6, lambda brief: _number(brief.seconds, ".0f")),
-    "edit": Column("edit", 0, describe, right=False),
-}
+def columns_of(metric: Metric) -> Mapping[Order, Column]:
+    """The columns of a study with this metric."""
+    cells = metric.width
+    title = _clip(metric.title, cells - 1)  # an arrow may come before it
+    return {
+        "id": Column("id", 6, lambda brief: str(brief.id)),
+        "status": Column("status", 11, lambda brief: brief.status, right=False),
+        "bpb": Column(title, cells, lambda brief: score_cell(brief, metric)),
+        "delta": Column("delta", cells, lambda brief: delta_cell(brief, metric)),
+        "seconds": Column("secs", 6, lambda brief: _number(brief.seconds, ".0f")),
+        "edit": Column("edit", 0, describe, right=False),
+    }
 
 
 class ExperimentTable(ScrollView, can_focus=True):
@@ -117,6 +122,13 @@ class ExperimentTable(ScrollView, can_focus=True):
         self.marked_id: int | None = None
         self.order: Order = "id"
         self.reverse = True
+        self._metric = VAL_BPB
+        self._shown = columns_of(VAL_BPB)
+
+    def count_in(self, metric: Metric) -> None:
+        """Show scores of this metric from now on."""
+        if metric != self._metric:
+            self._metric, self._shown = metric, columns_of(metric)
 
     @property
     def current(self) -> Brief | None:
@@ -194,10 +206,10 @@ class ExperimentTable(ScrollView, can_focus=True):
         style = self.get_component_rich_style("table--header")
         texts = []
         for order, cells in self._columns():
-            column = COLUMNS[order]
+            column = self._shown[order]
             arrow = ("▼" if self.reverse else "▲") if order == self.order else ""
             title = arrow + column.title if column.right else column.title + arrow
-            texts.append(title.rjust(cells) if column.right else title.ljust(cells))
+            texts.append(pad(title, cells) if column.right else title.ljust(cells))
         return Strip([Segment("  ".join(texts), style)]).adjust_cell_length(width, style)
 
     def _row(self, brief: Brief, cursor: bool, width: int) -> Strip:
@@ -208,7 +220,7 @@ class ExperimentTable(ScrollView, can_focus=True):
         dim = self.get_component_rich_style("table--dim", partial=True)
         segments = []
         for order, cells in self._columns():
-            column, style = COLUMNS[order], base
+            column, style = self._shown[order], base
             text = column.show(brief)
             if order == "edit":
                 text = _clip(text, cells)
@@ -236,9 +248,10 @@ class ExperimentTable(ScrollView, can_focus=True):
     def _columns(self) -> list[tuple[Order, int]]:
         """The columns that there is room for, and the cells of each."""
         width = self.scrollable_content_region.width
-        shown = [o for o in COLUMNS if o != "seconds" or width >= _ROOMY or self.order == o]
-        fixed = sum(COLUMNS[order].cells + 2 for order in shown)
-        return [(order, COLUMNS[order].cells or max(width - fixed + 2, 4)) for order in shown]
+        columns = self._shown
+        shown = [o for o in columns if o != "seconds" or width >= _ROOMY or self.order == o]
+        fixed = sum(columns[order].cells + 2 for order in shown)
+        return [(order, columns[order].cells or max(width - fixed + 2, 4)) for order in shown]
 
     def _clamp(self, row: int) -> int:
         return max(min(row, len(self.rows) - 1), 0)

@@ -1,27 +1,28 @@
-"""The forecast of a running experiment in words, and as a scale of its own in val-bpb."""
+"""The forecast of a running experiment in words, and as a scale of its own in the metric."""
 
 from __future__ import annotations
 
 from arl_tui.widgets.bars import gauge
+from state.metric import VAL_BPB, Metric
 from state.present import Live
 from state.records import Json
 
 _EDGE = 0.1  # of the scale: free at either end
 
 
-def forecast_words(live: Live, room: int) -> str:
+def forecast_words(live: Live, room: int, metric: Metric = VAL_BPB) -> str:
     """The score that it will probably end with, and the worst that may go on; empty if unknown.
 
     The latter is left out where all of it takes more than `room` columns.
     """
     if live.forecast is None:
         return ""
-    words = f"forecast {live.forecast:.3f}"
+    words = f"forecast {metric.rough(live.forecast)}"
     if live.forecast_low is not None and live.forecast_high is not None:
-        words += f" ({live.forecast_low:.3f} to {live.forecast_high:.3f})"
+        words += f" ({metric.rough(live.forecast_low)} to {metric.rough(live.forecast_high)})"
     if live.threshold is None or live.phase == "scoring":  # nothing aborts it, or not any more
         return words
-    whole = f"{words}, aborts above {live.threshold:.3f}"
+    whole = f"{words}, aborts {metric.beyond} {metric.rough(live.threshold)}"
     return whole if len(whole) <= room else words
 
 
@@ -44,5 +45,5 @@ def forecast_gauge(live: Live, width: int) -> str:
     if live.phase == "scoring":
         return ""
     ends = min(low, live.threshold), max(high, live.threshold)
-    free = max(_EDGE * (ends[1] - ends[0]), 1e-6)
+    free = _EDGE * (ends[1] - ends[0]) or 1e-6
     return gauge(low, middle, high, live.threshold, (ends[0] - free, ends[1] + free), width)

@@ -12,6 +12,7 @@ from arl_tui.output import printable
 from arl_tui.study_state import Tone, state_of
 from arl_tui.what_runs import doing, running
 from arl_tui.widgets.tally import per_hour
+from state.metric import SELF_REPORTED, Metric
 
 _STYLES: dict[Tone, str] = {
     "success": "bold green",
@@ -19,7 +20,7 @@ _STYLES: dict[Tone, str] = {
     "error": "bold red",
     "plain": "bold",
 }
-_LONGEST_NAME = 24
+_LONGEST_NAME, _LONGEST_METRIC = 24, 16
 
 
 class Headline(Static):
@@ -50,14 +51,14 @@ class Headline(Static):
 def headline(now: Snapshot, width: int) -> Text:
     """The line in at most so many columns."""
     # From what must be seen to what may be left out; they stand in another order.
-    optional = [_name(now), _count(now), _long_gain(now), _runs(now)]
+    optional = [_noise(now), _speed(now), _name(now), _count(now), _long_gain(now), _runs(now)]
     for spared in range(len(optional) + 1):
-        name, count, gain, runs = [
+        noise, speed, name, count, gain, runs = [
             part if number < len(optional) - spared else None
             for number, part in enumerate(optional)
         ]
         parts = [name, _state(now), _review(now), _contention(now)]
-        parts += [*_numbers(now, gain), count, runs]
+        parts += [*_numbers(now, gain), noise, speed, count, runs]
         line = Text("  ").join([part for part in parts if part is not None])
         line.no_wrap, line.overflow = True, "ellipsis"
         if line.cell_len <= width:
@@ -83,33 +84,51 @@ def _contention(now: Snapshot) -> Text | None:
 
 def _numbers(now: Snapshot, gain: Text | None) -> Sequence[Text]:
     status = now.status
-    best = "-" if status.best is None else f"{status.best:.4f}"
-    parts = [
-        _field("best", best),
-        _field("baseline", "-" if status.baseline is None else f"{status.baseline:.4f}"),
+    metric = Metric.of(status.study)
+    best, baseline = (
+        "-" if score is None else metric.number(score) for score in (status.best, status.baseline)
+    )
+    if metric.self_reported:
+        best += f" {SELF_REPORTED}"
+    title = metric.title[:_LONGEST_METRIC]
+    return [
+        _field("best" if metric.is_bpb else f"best {title}", best),
+        _field("baseline", baseline),
         gain or _field("gain", _percent(now)),
-        _field("sigma", "-" if status.sigma is None else f"{status.sigma:.4f}"),
     ]
+
+
+def _noise(now: Snapshot) -> Text:
+    sigma, best = now.status.sigma, now.status.best
+    metric = Metric.of(now.status.study)
+    return _field("sigma", "-" if sigma is None else metric.spread(sigma, best or sigma))
+
+
+def _speed(now: Snapshot) -> Text | None:
     speed = per_hour(now.briefs)
-    if speed is not None:
-        parts.append(Text(f"{speed:.0f}/h" if speed >= 10 else f"{speed:.1f}/h"))
-    return parts
+    if speed is None:
+        return None
+    return Text(f"{speed:.0f}/h" if speed >= 10 else f"{speed:.1f}/h")
 
 
 def _percent(now: Snapshot) -> str:
     best, baseline = now.status.best, now.status.baseline
     if best is None or not baseline:
         return "-"
-    return f"{100 * (1 - best / baseline):.1f} %"
+    gain = Metric.of(now.status.study).gain(baseline, best)
+    return f"{100 * gain / abs(baseline):.1f} %"
 
 
 def _long_gain(now: Snapshot) -> Text | None:
     best, baseline, sigma = now.status.best, now.status.baseline, now.status.sigma
     if best is None or baseline is None:
         return None
-    noise = f", {(baseline - best) / sigma:.0f} sigma" if sigma else ""
+    metric = Metric.of(now.status.study)
+    gain = metric.gain(baseline, best)
+    noise = f", {gain / sigma:.0f} sigma" if sigma else ""
     of = "" if now.status.best_id is None else f" by #{now.status.best_id}"
-    return _field("gain", f"{baseline - best:.4f} bpb ({_percent(now)}{noise}){of}")
+    size = metric.spread(gain, best) + " bpb" * metric.is_bpb
+    return _field("gain", f"{size} ({_percent(now)}{noise}){of}")
 
 
 def _name(now: Snapshot) -> Text:

@@ -17,7 +17,7 @@ _DOT = "·"
 
 
 class LossCurve(Plot):
-    """Loss in nats per token; the right edge is the budget's end."""
+    """Loss, usually in nats per token; the right edge is the budget's end."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(interactive=False, id=id)
@@ -31,6 +31,8 @@ class LossCurve(Plot):
         clock: Clock,
         reference: Sequence[Point] = (),
         reference_name: str = "",
+        *,
+        unit: str = "nats",
     ) -> None:
         """Draw a curve, over another as dots if one is given.
 
@@ -46,6 +48,7 @@ class LossCurve(Plot):
             Marks(x=best_x, y=best_y, marker=_DOT, marker_style=_REFERENCE, hires_mode=None),
             line(x, y, _LOSS),
         ]
+        self.set_ylabel(unit)
         self.corner = "steps" if clock == "steps" else "seconds"
         self.draw(shapes)
         self.view((0.0, budget), window)

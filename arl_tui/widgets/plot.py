@@ -21,6 +21,8 @@ from textual_plot import PlotWidget
 from textual_plot.axis_formatter import NumericAxisFormatter
 from textual_plot.plot_widget import DataSet, Legend, LinePlot, ScatterPlot
 
+from state.metric import short_exponent
+
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
@@ -28,6 +30,7 @@ ABOVE, BELOW = "▴", "▾"  # of what lies beyond the view
 # textual-plot frames the scale with heavy lines; a light axis at the left and below is enough.
 _LIGHT = str.maketrans("┃┫┗┣━┳┛", "│┤└└─┬ ")
 _ON_TOP = 1 << 30  # more than any number of marks
+_LABEL = 8  # columns of a number left of the chart
 _SMALLEST = 5  # columns or rows of a canvas below which nothing can be told
 
 
@@ -73,6 +76,20 @@ class WholeNumbers(NumericAxisFormatter):
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         return [f"{tick:.0f}" for tick in ticks]
+
+
+class ShortNumbers(NumericAxisFormatter):
+    """Labels that fit left of the chart: with an exponent where they would be too long."""
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        labels = super().get_labels_for_ticks(ticks)
+        if not labels or max(map(len, labels)) <= _LABEL:
+            return labels
+        for digits in range(_LABEL):
+            labels = [short_exponent(f"{tick:.{digits}e}") for tick in ticks]
+            if len(set(labels)) == len(ticks):
+                break
+        return labels
 
 
 class PlotCanvas(Canvas):

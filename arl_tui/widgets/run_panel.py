@@ -21,6 +21,7 @@ from arl_tui.what_runs import running
 from arl_tui.widgets.bars import bar
 from arl_tui.widgets.forecast import forecast_gauge, forecast_words, no_forecast_words
 from arl_tui.widgets.loss_curve import LossCurve
+from state.metric import Metric
 from state.present import Live
 from state.records import Epoch, Point
 
@@ -107,7 +108,10 @@ class RunPanel(Vertical, can_focus=True):
         if not nothing and epoch is not None and drawn != self._drawn:
             self._drawn = drawn
             curve = self.query_one(LossCurve)
-            curve.show(points, epoch.budget, epoch.clock, self._reference, self._reference_name)
+            # Whoever prints its own score counts its loss in whatever it likes.
+            unit = "loss" if now.status.study.target_kind == "command" else "nats"
+            reference = self._reference, self._reference_name
+            curve.show(points, epoch.budget, epoch.clock, *reference, unit=unit)
         self._write()
 
     def _write(self) -> None:
@@ -173,7 +177,7 @@ def _line(now: Snapshot, live: Live, at: datetime, width: int) -> Text:
 
 def _forecast(now: Snapshot, live: Live, indent: int, width: int) -> list[Text]:
     """What it will probably score, on a scale of its own where there is room; or why not yet."""
-    words = forecast_words(live, width - indent)
+    words = forecast_words(live, width - indent, Metric.of(now.status.study))
     if not words:
         why = no_forecast_words(live, now.panels.get("selfeval"))
         return [Text(" " * indent + why, style="dim", no_wrap=True)] if why else []

@@ -1,4 +1,4 @@
-"""val-bpb over experiments or hours: marks, the incumbent's stairs, noise, baseline, forecasts."""
+"""Scores over experiments or hours: marks, the incumbent's stairs, noise, baseline, forecasts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from textual_plot.plot_widget import DataSet
 from arl_tui.feed import Snapshot
 from arl_tui.what_runs import running
 from arl_tui.widgets.marks import COVERING, MARKS, STYLE_OF_MARK
-from arl_tui.widgets.plot import ABOVE, BELOW, Band, Level, Marks, Plot, Spans, WholeNumbers, line
+from arl_tui.widgets.plot import (
+    ABOVE,
+    BELOW,
+    Band,
+    Level,
+    Marks,
+    Plot,
+    ShortNumbers,
+    Spans,
+    WholeNumbers,
+    line,
+)
 from arl_tui.widgets.scores import (
     Axis,
     Forecasts,
@@ -71,6 +82,7 @@ class ScoreChart(Plot):
         self._picked: int | None = None
         self._pressed: tuple[int, int] | None = None
         self.set_ylabel("no score")
+        self.set_y_formatter(ShortNumbers())
 
     @property
     def picked(self) -> int | None:
@@ -110,7 +122,8 @@ class ScoreChart(Plot):
         )
         expected = forecasts(running(now), found)
         self.draw(_shapes(found, steps, baseline, expected, last))
-        self.view((first, last), window(found.y, anchors, sigma))
+        direction = now.status.study.direction
+        self.view((first, last), window(found.y, anchors, sigma, direction))
 
     def action_switch_axis(self) -> None:
         self.axis = "hours" if self.axis == "experiments" else "experiments"

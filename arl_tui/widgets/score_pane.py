@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Static
 
 from arl_tui.feed import Snapshot
 from arl_tui.output import one_line
-from arl_tui.tables import STYLES
+from arl_tui.tables import STYLES, delta_cell
 from arl_tui.what_runs import running
 from arl_tui.widgets.flow import flow
 from arl_tui.widgets.forecast import forecast_words
@@ -18,6 +19,7 @@ from arl_tui.widgets.plot import ABOVE
 from arl_tui.widgets.score_chart import ScoreChart
 from arl_tui.widgets.scores import BAND_SIGMAS
 from arl_tui.widgets.tally import count
+from state.metric import SELF_REPORTED, VAL_BPB, Metric
 from state.present import Live
 from state.watch import Brief
 
@@ -27,7 +29,7 @@ class ScorePane(Vertical):
 
     def __init__(self, title: str, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = title
+        self.border_title = self._title = title
         self.border_subtitle = "←→ pick  ⏎ open  + - zoom  0 all"
         self._now: Snapshot | None = None
         self._expected: object = None  # of what runs, as it is drawn
@@ -43,6 +45,9 @@ class ScorePane(Vertical):
         """Show the study as it is now."""
         self._now = now
         self._expected = _expected(now)
+        metric = Metric.of(now.status.study)
+        if metric.self_reported:
+            self.border_title = Content(f"{self._title}: {metric.title}, {SELF_REPORTED}")
         chart = self.query_one(ScoreChart)
         chart.show(now)
         sentence = nothing_yet(now)
@@ -71,7 +76,9 @@ class ScorePane(Vertical):
         self.query_one("#counts", Static).update(Text("\n").join(counts_lines(now, width)))
         live = next((one for one in now.live if one.experiment_id == picked), None)
         self.query_one("#picked", Static).update(
-            Text() if picked is None else picked_lines(now.briefs[picked], width, live)
+            Text()
+            if picked is None
+            else picked_lines(now.briefs[picked], width, live, Metric.of(now.status.study))
         )
 
 
@@ -100,7 +107,9 @@ def counts_lines(now: Snapshot, width: int) -> list[Text]:
     )
 
 
-def picked_lines(brief: Brief, width: int, live: Live | None = None) -> Text:
+def picked_lines(
+    brief: Brief, width: int, live: Live | None = None, metric: Metric = VAL_BPB
+) -> Text:
     """An experiment in two lines of at most so many columns; `live` is what it does, if it runs."""
     first = Text.assemble(
         (f"#{brief.id} ", "bold"),
@@ -108,13 +117,13 @@ def picked_lines(brief: Brief, width: int, live: Live | None = None) -> Text:
         (f"{mark(brief.status, brief.kind)} {brief.status}", STYLES.get(brief.status, "")),
     )
     if brief.val_bpb is not None:
-        first.append(f"  {brief.val_bpb:.4f} bpb")
+        first.append(f"  {metric.quantity(brief.val_bpb)}")
     if brief.delta is not None:
-        first.append(f"  delta {brief.delta:+.4f}")
+        first.append(f"  delta {delta_cell(brief, metric)}")
     if brief.wall_seconds is not None:
         first.append(f"  {brief.wall_seconds:.0f} s")
     if live is not None and live.forecast is not None:
-        first.append(f"  {forecast_words(live, width - first.cell_len - 2)}")
+        first.append(f"  {forecast_words(live, width - first.cell_len - 2, metric)}")
     summary, reason = one_line(brief.summary), one_line(brief.reason)
     second = Text(": ".join(part for part in (summary, reason) if part))
     for text in (first, second):

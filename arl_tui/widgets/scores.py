@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arl_tui.widgets.marks import mark
+from state.metric import Direction
 from state.present import Live
 from state.records import Incumbent
 from state.watch import Brief
@@ -25,7 +26,7 @@ _REACH = 8.0  # sigmas that the view reaches at least beyond baseline and incumb
 class Scores:
     """Experiments of the current epoch, oldest first: all arrays are of the same length.
 
-    `x` is the id, or hours since the study began; `y` in bits per byte, NaN without a score.
+    `x` is the id, or hours since the study began; `y` in the metric's unit, NaN without a score.
     """
 
     ids: NDArray[np.int64]
@@ -125,23 +126,31 @@ def stairs(
     )
 
 
-def window(y: Floats, anchors: Sequence[float], sigma: float | None) -> tuple[float, float]:
+def window(
+    y: Floats, anchors: Sequence[float], sigma: float | None, direction: Direction = "min"
+) -> tuple[float, float]:
     """The scores to show, from the lowest to the highest, however far some are off.
 
-    `anchors` are the baseline and the incumbents, which are always inside.
+    `anchors` are the baseline and the incumbents, which are always inside. More is shown of what
+    is worse than these than of what is better: there is more of it.
     """
+    if direction == "max":
+        low, high = window(-y, [-anchor for anchor in anchors], sigma)
+        return -high, -low
     known = y[np.isfinite(y)]
     if not len(known) and not anchors:
         return 0.0, 1.0
     marks = np.array(anchors if anchors else [float(np.median(known))])
     low, high = float(marks.min()), float(marks.max())
-    reach = max(high - low, _REACH * (sigma or 0.0), 0.002 * abs(high), 1e-6)
+    largest = max(abs(low), abs(high))
+    reach = max(high - low, _REACH * (sigma or 0.0), 0.002 * largest) or 1e-6
     if len(known):
         usual = min(float(np.quantile(known, 0.75)), high + 4 * reach)
         top = min(float(known.max()), max(high + reach, usual))
         bottom = max(float(known.min()), low - reach / 2)
         low, high = min(low, bottom), max(high, top)
-    edge = max(0.05 * (high - low), BAND_SIGMAS * (sigma or 0.001 * abs(high)), 1e-6)
+    least = BAND_SIGMAS * (sigma or 0.001 * largest), 1e-6 * largest
+    edge = max(0.05 * (high - low), *least) or 1e-6
     return low - edge, high + edge
 
 

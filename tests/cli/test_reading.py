@@ -18,8 +18,9 @@ import unidiff
 from arl_tui.cli import run
 from arl_tui.exits import Exit
 from state.lock import EngineLock
+from state.schema import current_version
 
-EXAMPLE = Path(__file__).parents[1] / "state" / "assets" / "schema_3.db"
+EXAMPLE = Path(__file__).parents[1] / "state" / "assets" / f"schema_{current_version()}.db"
 COMMANDS = [["status"], ["history"], ["show", "1"], ["diff", "2"], ["best"], ["export", "tsv"]]
 
 Captured = pytest.CaptureFixture[str]

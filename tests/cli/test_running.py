@@ -105,7 +105,7 @@ def test_bad_targets(
 
 def test_a_person_may_switch_the_allowlist_off_for_their_own_script(folder: Path) -> None:
     from engine.settings import validate
-    from engine.study import TargetError, read_target
+    from engine.target_reading import TargetError, read_target
 
     def read(script: str, gate: bool) -> str:
         (folder / "own.py").write_text(script)

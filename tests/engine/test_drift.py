@@ -54,8 +54,8 @@ def test_a_step_is_found_where_it_is_and_told_with_numbers(sign: int) -> None:
     assert (drift.last_id, drift.first_id, drift.found_id) == (7, 8, 11)
     assert drift.shift == pytest.approx(sign * 0.0485)
     assert 4 < drift.shift * sign / drift.sigma < 7
-    assert f"moved by {sign * 0.0485:+.4f} (5." in drift.sentence
-    assert "since #7: 4 runs of the incumbent against 8 before" in drift.sentence
+    assert f"moved by {sign * 0.0485:+.4f} (5." in drift.told()
+    assert "since #7: 4 runs of the incumbent against 8 before" in drift.told()
 
 
 def test_without_a_level_there_is_no_test() -> None:

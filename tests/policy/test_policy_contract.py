@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
 import policy
-from policy import Outcome, PolicyError, Proposal
+from policy import Outcome, PolicyError, Proposal, registry
 
 
 def test_an_unknown_policy_lists_the_known_ones() -> None:
@@ -19,6 +20,16 @@ def test_an_unknown_policy_lists_the_known_ones() -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(PolicyError, match="'colour'"):
         policy.make("random", "A = 1\n", 0, colour="red")
+
+
+def test_the_program_reaches_policies_that_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("policy.reader_policy")
+    module.make = lambda source, seed, *, program=None: (source, seed, program)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "policy.reader_policy", module)
+    monkeypatch.setattr(registry, "names", lambda: ("random", "reader"))
+    assert policy.make("reader", "A = 1\n", 3, program="# Do") == ("A = 1\n", 3, "# Do")
+    assert policy.make("reader", "A = 1\n", 3) == ("A = 1\n", 3, None)
+    assert policy.make("random", "A = 1\n", 3, program="# Do", sealed=False).name == "random"
 
 
 def test_an_outcome_has_a_known_status() -> None:

@@ -25,10 +25,11 @@ from state.folder import StudyFolder
 from state.lock import EngineLock
 from state.read import Reader
 from state.records import NewEpoch, NewExperiment, NewStudy, Outcome
+from state.schema import current_version
 from state.store import Store
 from state.watch import Watcher
 
-EXAMPLE = Path(__file__).parent / "assets" / "schema_3.db"
+EXAMPLE = Path(__file__).parent / "assets" / f"schema_{current_version()}.db"
 EPOCH = NewEpoch(
     environment_digest="d", budget=20.0, clock="cpu", device_model="CPU", torch_version="2"
 )

@@ -70,6 +70,22 @@ def test_it_passes_the_gate_and_names_its_knobs() -> None:
     assert "seed" not in source.replace("seeds", "").lower()
 
 
+def test_its_sites_stay_as_they_were() -> None:
+    """Studies go on over new versions: what they have learnt is about these sites."""
+    found = find_sites(shipped.read())
+    assert [site.id for site in found] == [
+        *("DEPTH", "WIDTH", "HEAD_DIM", "MLP_RATIO", "ROPE_BASE", "LOGIT_CAP", "EMBED_STD"),
+        *("BATCH_TOKENS", "MATRIX_LR", "EMBED_LR", "HEAD_LR", "SCALAR_LR", "WEIGHT_DECAY"),
+        *("MOMENTUM", "NEWTON_SCHULZ_STEPS", "ADAM_BETA1", "ADAM_BETA2"),
+        *("WARMUP", "WARMDOWN", "FINAL_LR"),
+        *("qk-norm:Attention.forward", "activation:MLP.forward", "schedule:lr_scale"),
+        "gradient-clip:train",
+    ]
+    assert [(site.id, site.name) for site in found if site.kind != "structure"] == [
+        (site.id, site.id) for site in found if site.kind != "structure"
+    ]
+
+
 def test_it_learns_and_reports() -> None:
     script, run = module(shipped.read()), Run()
     model = script.build_model(VOCAB, TIME)

@@ -26,7 +26,7 @@ BETTER = "DEPTH = 3\nWIDTH = 64\n"
 async def build(folder: StudyFolder) -> None:
     """A study of five experiments: two of the baseline, a keep, a crash, one left running.
 
-    The crash was approved by a person, and the last one's present is shown.
+    The crash was approved by a person, and the last one's present is shown. There is a program.
     """
     study = NewStudy(name="example", seed=7, target_name="train.py", policy="random", settings={})
     epoch = NewEpoch(
@@ -110,6 +110,7 @@ async def build(folder: StudyFolder) -> None:
         sample = DeviceSample(at="2026-11-25T22:00:10.000000Z", device="cpu", utilisation=0.5)
         panels = {"oracle": {"readings": []}}
         curves = {4: [(0.0, 1, 7.6), (0.5, 45, 4.5)]}
+        await store.set_document("program", "# Lower the score\n")
         await store.count({"device_hours": 0.25})
         await store.publish(Present(live=[live], curves=curves, samples=[sample], panels=panels))
 

@@ -1,0 +1,61 @@
+"""Files that must stay as they are while a study runs, by what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class FrozenFiles:
+    """Some files of a folder, and their SHA-256 when the study was opened."""
+
+    def __init__(self, folder: Path, digests: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.digests = dict(digests)
+        self._stamps = {name: _stamp(folder / name) for name in digests}
+
+    @classmethod
+    def read(cls, folder: Path, names: Sequence[str]) -> FrozenFiles:
+        """Hash the files. Raises OSError, with the file's name, for one that cannot be read."""
+        return cls(folder, {name: digest(folder / name) for name in names})
+
+    def changed(self, copy: Path | None = None) -> list[str]:
+        """The names of the files that are not what they were; those of a `copy` of the folder."""
+        folder = copy or self.folder
+        return [name for name, known in self.digests.items() if _digest(folder / name) != known]
+
+    def touched(self) -> list[str]:
+        """The same at less cost: only files whose time or size has changed are read again."""
+        found = []
+        for name, known in self.digests.items():
+            stamp = _stamp(self.folder / name)
+            if stamp == self._stamps[name]:
+                continue
+            if stamp is None or _digest(self.folder / name) != known:
+                found.append(name)
+            else:
+                self._stamps[name] = stamp
+        return found
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return digest(path)
+    except OSError:
+        return None
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

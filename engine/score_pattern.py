@@ -1,0 +1,33 @@
+"""Scores as scripts print them: where one stands in a line, and which number it is."""
+
+from __future__ import annotations
+
+import math
+import re
+
+LARGEST = 1e100  # scores are squared
+
+_NUMBER = r"[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
+
+
+class ScoreError(ValueError):
+    """A printed score that is no number; the sentence is for people."""
+
+
+def default_pattern(metric: str) -> str:
+    """What finds `metric: 0.98`, `metric = 0.98` or `"metric": 0.98` in a line."""
+    return rf"(?i:(?<![\w.-])[\"']?{re.escape(metric)}[\"']?\s*[:=]\s*[\"']?({_NUMBER}))"
+
+
+def parse_score(text: str, metric: str) -> float:
+    """The number that a script has printed. Raises ScoreError."""
+    plain = text.strip(" \t\"'%,;()[]{}").replace(",", "").replace("_", "")
+    try:
+        value = float(plain)
+    except ValueError:
+        raise ScoreError(f"what it printed as {metric} is no number: {text[:60]!r}") from None
+    if not math.isfinite(value):
+        raise ScoreError(f"its {metric} is {value}")
+    if abs(value) > LARGEST:
+        raise ScoreError(f"its {metric} is {value:g}, which is too large to compare")
+    return value
