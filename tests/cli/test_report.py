@@ -180,7 +180,7 @@ def test_lower_is_better_goes_down_and_higher_up(study: StudyFolder) -> None:
     climbing(study)
     higher = content(study)
     assert heights(higher.charts[0].chart) == sorted(heights(higher.charts[0].chart))
-    assert higher.scale.title == "accuracy (higher is better, self-reported)"
+    assert dict(higher.facts)["Score"] == "accuracy (higher is better, self-reported)"
     assert re.search(r"accuracy went from 1\.6\d+ .* to 1\.\d+ .*: 0\.\d+ higher", higher.gains[0])
     assert "The scores are self-reported" in higher.gains[-1]
     assert all(edit.change.startswith("+") for edit in higher.kept)
