@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from state.archive import Archive
+from state.documents import PROGRAM
 from state.records import Evaluation, Experiment, Json, Study
 
 FORMAT = 1
@@ -41,6 +42,8 @@ def study_json(archive: Archive, *, sources: bool = False) -> Iterator[str]:
     )
     yield _entry("epochs", [asdict(epoch) for epoch in archive.epochs()])
     yield _entry("incumbents", [asdict(one) for one in archive.incumbents()])
+    yield _entry("program", archive.document(PROGRAM))
+    yield _entry("prior_results", [asdict(one) for one in archive.prior_results()])
     yield _entry("reviews", [asdict(review) for review in archive.reviews(pending=False)])
     yield from _listed("experiments", _experiments(archive, epoch_id))
     yield ",\n"

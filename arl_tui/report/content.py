@@ -15,17 +15,20 @@ from markupsafe import Markup
 
 from arl_tui.comparison import source_diff
 from arl_tui.durations import span
+from arl_tui.output import one_line
 from arl_tui.report.chart import Chart, chart, metric_title, shape
 from arl_tui.report.diff_markup import diff_markup
 from arl_tui.report.gains import baseline_of, fresh_runs, gain_sentences
 from arl_tui.tables import delta_cell, describe, score_cell
 from state.archive import Archive
+from state.documents import PROGRAM
 from state.kept import Kept, read_kept
 from state.metric import Metric
 from state.read import StudyStatus
 from state.records import FAILED, SCORED, STATUSES, Epoch, Experiment, Status
 
 DETAILED = 2000  # experiments with their diffs
+PRIOR = 500  # results of before the study, the latest
 LOGGED = 200  # experiments with the end of their log
 _LOG_LINES, _LOG_CHARACTERS = 20, 2000
 
@@ -73,6 +76,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class PriorRow:
+    """What was tried before the study; its scores do not compare with the study's."""
+
+    commit: str
+    status: str
+    score: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything on the page, in the order of the page."""
 
@@ -87,6 +100,8 @@ class Report:
     statuses: list[Status]
     rows: list[Row]
     notes: list[str]
+    prior: list[PriorRow]
+    program: str
 
 
 def read_report(archive: Archive, *, detailed: int = DETAILED, logged: int = LOGGED) -> Report:
@@ -119,6 +134,16 @@ def read_report(archive: Archive, *, detailed: int = DETAILED, logged: int = LOG
         statuses=[status for status in STATUSES if status in now.counts],
         rows=rows,
         notes=_notes(experiments, with_diff, len(have_log), len(logs)),
+        prior=[
+            PriorRow(
+                one.commit,
+                one.status,
+                "-" if one.score is None else metric.number(one.score),
+                one_line(one.description),
+            )
+            for one in archive.prior_results()[-PRIOR:]
+        ],
+        program=archive.document(PROGRAM) or "",
     )
 
 
