@@ -118,7 +118,8 @@ def message(study: Study, kept: Kept) -> str:
         change = metric.change(kept.delta, kept.score)
         score += f", {change} against #{kept.before.experiment_id}"
     lines = [score, f"study {one_line(study.name)}"]
-    reasons = (("kept", experiment.reason), ("policy", experiment.why))
+    why = experiment.why if experiment.why != experiment.summary else ""
+    reasons = (("kept", experiment.reason), ("policy", why))
     lines += [f"{name}: {one_line(reason)}" for name, reason in reasons if reason]
     subject = f"#{experiment.id} {one_line(title) or 'edit'}"
     if len(subject) > _SUBJECT:

@@ -178,7 +178,9 @@ def _facts(
 
 def _conditions(epoch: Epoch) -> str:
     unit = "steps" if epoch.clock == "steps" else f"s of {epoch.clock} time"
-    torch = f", torch {epoch.torch_version}" if epoch.torch_version else ""
+    # A command target has a torch of its own, if any.
+    known = epoch.torch_version[:1].isdigit()
+    torch = f", torch {epoch.torch_version}" if known else ""
     return f"{epoch.budget:g} {unit} on {epoch.device_model}{torch}"
 
 
@@ -223,7 +225,7 @@ def _kept(kept: Kept, metric: Metric) -> KeptEdit:
         before=None if kept.before is None else kept.before.experiment_id,
         when=_minute(kept.since),
         reason=e.reason,
-        why=e.why,
+        why=_why(e),
         diff=diff_markup(e.diff, f"arl-tui diff {e.id}"),
     )
 
@@ -249,12 +251,17 @@ def _row(e: Experiment, metric: Metric, epoch_id: int | None, diff: bool, log: s
         seconds="-" if e.seconds is None else f"{e.seconds:.0f}",
         title=describe(e),
         comparable=e.epoch_id == epoch_id or e.status not in SCORED,
-        detailed=bool(diff or log or e.reason or e.why),
+        detailed=bool(diff or log or e.reason or _why(e)),
         reason=e.reason,
-        why=e.why,
+        why=_why(e),
         diff=diff_markup(e.diff, f"arl-tui diff {e.id}") if diff else None,
         log="\n".join(log.rstrip("\n").split("\n")[-_LOG_LINES:]),
     )
+
+
+def _why(e: Experiment) -> str:
+    """The policy's reason, where it says more than the edit."""
+    return e.why if e.why != e.summary else ""
 
 
 def _order(shape_: str) -> int:

@@ -93,15 +93,20 @@ def _gain(
         f"{metric.spread(abs(best - baseline), best)} {'lower' if best < baseline else 'higher'}"
     )
     if baseline:
-        text += f", {100 * abs(gain / baseline):.2g} %"
+        text += f", {_short(100 * abs(gain / baseline))} %"
     if not sigma:
         return f"{text}. The noise of one run is not known."
-    text += f", {abs(gain) / sigma:.1f} times the noise of one run"
+    text += f", {_short(abs(gain) / sigma)} times the noise of one run"
     if not drifted and end:
         off = _NORMAL * sigma * math.sqrt(1 / len(start) + 1 / len(end))
         low, high = (metric.spread(edge, best) for edge in (gain - off, gain + off))
         text += f"; 95 % interval of the gain from these runs: {low} to {high}"
     return f"{text}."
+
+
+def _short(number: float) -> str:
+    """Two digits, and all those before the decimal point."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _runs(scores: Sequence[float]) -> str:
@@ -111,7 +116,7 @@ def _runs(scores: Sequence[float]) -> str:
 def _rule(settings: Json) -> str:
     rule = settings.get("acceptance") if isinstance(settings, dict) else None
     alpha = rule.get("alpha") if isinstance(rule, dict) else None
-    text = "Each kept edit was confirmed by fresh runs with other seeds"
+    text = "Each kept edit was confirmed by fresh runs"
     if not isinstance(alpha, int | float):
         return f"{text}."
     return (

@@ -184,6 +184,8 @@ def test_lower_is_better_goes_down_and_higher_up(study: StudyFolder) -> None:
     assert re.search(r"accuracy went from 1\.6\d+ .* to 1\.\d+ .*: 0\.\d+ higher", higher.gains[0])
     assert "The scores are self-reported" in higher.gains[-1]
     assert all(edit.change.startswith("+") for edit in higher.kept)
+    change(study, "UPDATE epochs SET torch_version = 'its own'")
+    assert dict(content(study).facts)["Budget of each experiment"].endswith("on made-up GPU")
     page = parsed(study)
     assert "positive is better" in page.text
     assert "self-reported" in page.text
