@@ -114,7 +114,7 @@ def _term(sign: str, word: str, metric: Metric) -> Term:
 def _comparison(word: str, metric: Metric) -> Callable[[Brief], bool] | None:
     """What a comparison says; None when the word is none. Raises FilterError."""
     own = metric.name.lower()  # it may hold any sign
-    found = re.fullmatch(rf"(\w+|{re.escape(own)})({_SIGNS})(.*)", word.lower(), re.DOTALL)
+    found = re.fullmatch(rf"({re.escape(own)}|\w+)({_SIGNS})(.*)", word.lower(), re.DOTALL)
     if found is None:
         return None
     name, sign, number = found.groups()

@@ -27,7 +27,8 @@ class Row:
     """A rule over all replays.
 
     `speed` is how many experiments it got through per unit of training, in those without aborts,
-    and `slowest` that of the worst replay. `good` runs would have ended below the best score of
+    and `slowest` that of the worst replay. `later` is the speed after the runs that the rule needs
+    as evidence: what a long study comes to. `good` runs would have ended below the best score of
     the time, of which `false` were aborted. The same recorded run comes up in many replays:
     `good_runs` and `false_runs` count different ones. `worse` is by how much the best score found
     lies above the one found without aborts, in bits per byte: the mean, and `worst` the worst
@@ -40,6 +41,7 @@ class Row:
     aborted: float
     speed: float
     slowest: float
+    later: float
     good: int
     false: int
     worse: float
@@ -77,11 +79,15 @@ def replay_all(
     """Every rule, one row each as it is done. The same arguments, the same rows."""
     scored = [run for run in runs if run.score is not None]
     budget = Budget(scored[0].budget, "cpu")
+    settings = settings or SelfEvaluation()
     orders = [_order(scored, seed + number) for number in range(replays)]
     total = _SHARE * len(scored)
     without: list[_Replayed] = []
-    for name, make in rules(budget, settings or SelfEvaluation()).items():
-        done = [_replay(order, total, make(seed + n)) for n, order in enumerate(orders)]
+    for name, make in rules(budget, settings).items():
+        done = [
+            _replay(order, total, make(seed + n), settings.evidence)
+            for n, order in enumerate(orders)
+        ]
         without = without or done
         yield _row(name, done, without)
 
@@ -90,6 +96,8 @@ def replay_all(
 class _Replayed:
     experiments: int = 0
     spent: float = 0.0
+    early: int = 0  # experiments that served as evidence
+    early_spent: float = 0.0
     aborted: int = 0
     good: int = 0
     false: int = 0
@@ -101,8 +109,12 @@ class _Replayed:
     def rate(self) -> float:
         return self.experiments / self.spent
 
+    @property
+    def later_rate(self) -> float:
+        return (self.experiments - self.early) / (self.spent - self.early_spent)
 
-def _replay(order: Sequence[RecordedRun], total: float, pruner: Pruner) -> _Replayed:
+
+def _replay(order: Sequence[RecordedRun], total: float, pruner: Pruner, evidence: int) -> _Replayed:
     done = _Replayed()
     for number, run in enumerate(order):
         if done.spent >= total:
@@ -112,6 +124,8 @@ def _replay(order: Sequence[RecordedRun], total: float, pruner: Pruner) -> _Repl
         share = pruner.run(number, run.source, run.curve, run.score, before)
         done.experiments += 1
         done.spent += share
+        if done.experiments <= evidence:
+            done.early, done.early_spent = done.experiments, done.spent
         good = not run.is_baseline and run.score <= before
         done.good += good
         if good:
@@ -142,6 +156,7 @@ def _row(name: str, done: Sequence[_Replayed], without: Sequence[_Replayed]) -> 
         aborted=fmean(one.aborted for one in done),
         speed=fmean(speeds),
         slowest=min(speeds),
+        later=fmean(one.later_rate for one in done),
         good=sum(one.good for one in done),
         false=sum(one.false for one in done),
         worse=fmean(worse),

@@ -36,7 +36,7 @@ NETWORK_FILES = (
 # The lock lies where nothing of the user's can be: not beside an `env` of theirs, and not below a
 # folder of ours that their interpreter might look into.
 LOCK = "/.arl/env/lock.py"
-_LOCK_FILES = ("__init__.py", "landlock.py", "lock.py", "seccomp.py")
+_LOCK_FILES = ("__init__.py", "capabilities.py", "landlock.py", "lock.py", "seccomp.py")
 _PROCESSES, _DEVICES = "/proc", "/dev"
 
 Kind = Literal["empty", "link", "read", "write"]

@@ -20,6 +20,7 @@ from env import landlock, seccomp
 
 LOCKS = ("landlock", "seccomp")
 CALLS = ("unix_sockets", "memory_files", "internet")
+ROOT = ("powerless",)
 FILES = ("read", "write", "listed", "hidden")
 
 
@@ -33,12 +34,16 @@ def main() -> None:
     rules: dict[str, list[str]] = {}
     for word in words[:split]:
         name, _, value = word.partition("=")
-        if name not in (*LOCKS, *CALLS, *FILES):
+        if name not in (*LOCKS, *CALLS, *ROOT, *FILES):
             raise ValueError(f"there is no rule {name}")
         rules.setdefault(name, []).append(value)
+    if "powerless" in rules:
+        from env import capabilities  # now: its file is out of reach soon
     if "landlock" in rules:
         files = {name: rules.get(name, []) for name in FILES}
         landlock.restrict(**files, internet="internet" in rules)
+    if "powerless" in rules:
+        capabilities.give_up()
     if "seccomp" in rules:
         seccomp.install(**{name: name in rules for name in CALLS})
     command = words[split + 1 :]

@@ -34,7 +34,7 @@ _ABOUT = (
 
 @dataclass(frozen=True)
 class Allowed:
-    """Kinds of calls that are allowed, and files by what may be done with them."""
+    """What else holds, by name, and files by what may be done with them."""
 
     calls: Mapping[str, bool]
     files: Mapping[str, Sequence[str]]
@@ -74,10 +74,13 @@ def command(*, walled: bool, gpu: Sequence[str], scratch: str, access: Access) -
     `walled`: bubblewrap is around it.
     """
     calls = {
-        "unix_sockets": walled,  # data loaders use them
+        # Data loaders need them; where the file system is shared, they lead to other programs.
+        "unix_sockets": walled or access.network,
         "memory_files": walled or bool(gpu),
         # Inside bubblewrap a network of its own is the wall: `torchrun` talks to itself there.
         "internet": walled or access.network,
+        # Root could read what others have in memory: it sees their processes here.
+        "powerless": not walled,
     }
     # Without shared memory there is no semaphore, and so no data loader and no parallel compiler.
     write = [*_DEVICES, *gpu, "/proc/self", SHARED_MEMORY, scratch, *access.write]
@@ -87,7 +90,7 @@ def command(*, walled: bool, gpu: Sequence[str], scratch: str, access: Access) -
     read = [*view.SYSTEM, *view.SYSTEM_FILES, *_ABOUT, *command_view.FILES]
     read.append("/proc")  # a child's /proc/self is another one than its parent's
     read += command_view.NETWORK_FILES if access.network else ()
-    read += ["/sys"] if gpu else []
+    read += ["/sys"] if gpu or access.network else []  # its cards are there, too
     own = [access.folder, scratch, *access.write]  # programs in them may be executed, too
     read += [access.work, *access.shared, *access.read, *own]
     return Allowed(calls, {"read": read, "write": [*write, access.folder]})

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Self
 
 from state.errors import NoSuchExperiment, StoreCorrupt
 from state.folder import StudyFolder, require_study
@@ -78,7 +79,7 @@ class Reader:
         self.folder = folder
         self._db = ReadOnly(folder.database)
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -30,7 +30,8 @@ _LEFT_ALONE: tuple[tuple[str, str], ...] = (
     (
         "a longer run is no better script",
         r"^_((MAX|TOTAL|NUM|N|TRAIN|TRAINING|SCHEDULED|EXTENSION)_)*"
-        r"(STEPS?|ITERS?|ITERATIONS?|EPOCHS?|TOKENS|UPDATES|BATCHES)_$",
+        r"(STEPS?|ITERS?|ITERATIONS?|EPOCHS?)_$"
+        r"|^_((MAX|TOTAL|NUM|N|TRAIN|TRAINING)_)+(TOKENS|UPDATES|BATCHES)_$",
     ),
     (
         "it is about logs and checkpoints",

@@ -148,8 +148,9 @@ def binary(op: ast.operator, left: Value, right: Value) -> Value:
     """`left op right`, if both are known and the result stays small."""
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
     if not numbers:
-        if isinstance(op, ast.Add) and isinstance(left, tuple | str) and type(left) is type(right):
-            return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
+        rows = isinstance(left, tuple) and isinstance(right, tuple)
+        if isinstance(op, ast.Add) and (rows or (isinstance(left, str) and isinstance(right, str))):
+            return bounded(operator.add, left, right)
         return UNKNOWN
     large = abs(right) > 256 or abs(left) > 1e12
     if isinstance(op, ast.Pow | ast.LShift) and large:
@@ -164,7 +165,11 @@ def unary(op: ast.unaryop, value: Value) -> Value:
         return UNKNOWN if known is None else not known
     if not isinstance(value, int | float):
         return UNKNOWN
-    signs = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}
+    signs: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+        ast.USub: operator.neg,
+        ast.UAdd: operator.pos,
+        ast.Invert: operator.invert,
+    }
     return bounded(signs[type(op)], value)
 
 

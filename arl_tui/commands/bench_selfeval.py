@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from engine.selfeval_bench import Row
 
 HEADING = (
-    f"{'rule':<10}{'runs':>5}{'aborted':>8}{'speed':>6}{'slowest':>8}{'good':>6}{'false':>6}"
-    f"{'%':>6}{'runs':>7}{'worse':>9}{'worst':>9}\n"
+    f"{'rule':<10}{'runs':>5}{'aborted':>8}{'speed':>6}{'slowest':>8}{'later':>6}"
+    f"{'good':>6}{'false':>6}{'%':>6}{'runs':>7}{'worse':>9}{'worst':>9}\n"
 )
 LEGEND = """\
 runs, aborted: experiments per replay, and how many of them were ended early.
 speed: experiments per unit of training, in those without aborts; slowest: in the worst
-  replay. good: runs of all replays that would have ended below the best score of the
-  time; false: of these, aborted, and in %; then how many different runs that were: one
-  recorded run comes up in many replays.
+  replay; later: after the first 30 runs, which serve as evidence.
+good: runs of all replays that would have ended below the best score of the time; false: of
+  these, aborted, and in %; then how many different runs that were: one recorded run comes
+  up in many replays.
 worse: by how much the best score that was found lies above the one found without
   aborts, in bits per byte: the mean over the replays, and the worst replay."""
 
@@ -67,7 +68,7 @@ def line(row: Row) -> str:
     share = 100 * row.false / row.good if row.good else 0.0
     return (
         f"{row.rule:<10}{row.experiments:>5.0f}{row.aborted:>8.1f}{row.speed:>6.2f}"
-        f"{row.slowest:>8.2f}{row.good:>6}{row.false:>6}{share:>6.1f}"
+        f"{row.slowest:>8.2f}{row.later:>6.2f}{row.good:>6}{row.false:>6}{share:>6.1f}"
         f"{f'{row.false_runs}/{row.good_runs}':>7}"
         f"{row.worse:>+9.4f}{row.worst:>+9.4f}\n"
     )

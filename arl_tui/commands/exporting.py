@@ -55,7 +55,7 @@ def tsv(
         experiments = reader.history()
         metric = reader.study().metric
     if output is not None:
-        _write(output, [results_tsv(experiments, metric)], force)
+        write_whole(output, results_tsv(experiments, metric).encode("utf-8"), force)
     if as_json:
         emit_json(tsv_rows(experiments, metric))
     elif output is None:
@@ -111,12 +111,8 @@ def html(study: Study = None, output: Output = None, force: Force = False) -> No
 
 def _hand_over(pieces: Iterable[str], output: Path | None, force: bool) -> None:
     if output is not None:
-        _write(output, pieces, force)
+        write_whole(output, (piece.encode("utf-8") for piece in pieces), force)
+        narrate(f"Wrote {output}.")
         return
     for piece in pieces:
         emit(piece)
-
-
-def _write(output: Path, pieces: Iterable[str], force: bool) -> None:
-    write_whole(output, (piece.encode("utf-8") for piece in pieces), force)
-    narrate(f"Wrote {output}.")

@@ -23,10 +23,9 @@ from state.archive import Archive
 from state.records import STATUSES
 
 _PIECES = 500  # of the template, written at once
-_LEGEND = {
+_LEGEND: dict[str, str] = {
     **{status: status for status in STATUSES},
     "rerun": "the best again",
-    "discard": "discard: no gain beyond the noise",
     "abort": "abort: hopeless, ended early",
     "oom": "oom: out of memory",
     "invalid": "invalid: refused before it ran",

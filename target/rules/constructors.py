@@ -64,7 +64,8 @@ def find(script: Script) -> list[Found]:
         name = path_of(script, node.func).rpartition(".")[2] or _last(node.func)
         kind = _kind(script, node, name)
         if kind is not None:
-            own = keyword_sites(script, name, _arguments(node, name, kind), kind == "settings")
+            arguments = list(_arguments(node, name, kind))
+            own = keyword_sites(script, name, arguments, kind == "settings")
             (layers if kind in ("layer", "module") else found).extend(own)
     return [*found, *_together(layers)]
 

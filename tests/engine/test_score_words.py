@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.acceptance import judge
@@ -277,6 +277,7 @@ async def measured(store: Store) -> None:
     await store.set_incumbent(0, score=-0.75, sigma=None)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.integers(1, 60))
 def test_equal_scores_have_no_noise_and_show_no_drift(score: float, count: int) -> None:
     assert mean([score] * count) == score

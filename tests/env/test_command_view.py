@@ -23,18 +23,18 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def plan(home: Path, **changes: object) -> dict[str, str]:
+def plan(root: Path, **changes: object) -> dict[str, str]:
     """What lies where, by path below home: the kind, and the source where it is another path."""
-    base = {"work": home / "proj", "folder": home / "proj/.arl/copy", "home": home}
+    base = {"work": root / "proj", "folder": root / "proj/.arl/copy", "home": root}
     paths = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in (base | changes).items()
     }
     access = Access(**paths)  # type: ignore[arg-type]
     return {
-        mount.at.removeprefix(f"{home}/"): mount.kind
+        mount.at.removeprefix(f"{root}/"): mount.kind
         if mount.own
-        else f"{mount.kind} {short(mount, home)}"
+        else f"{mount.kind} {short(mount, root)}"
         for mount in mounts(access)
     }
 

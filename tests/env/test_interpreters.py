@@ -111,7 +111,7 @@ def test_conda_is_its_whole_prefix(home: Home) -> None:
     env = "miniconda3/envs/train"
     assert home.prefixes("python train.py", f"{env}/bin") == [env]
     assert home.prefixes("conda run -n train python x.py", "miniconda3/condabin") == ["miniconda3"]
-    assert home.prefixes("source ~/miniconda3/bin/python && x") == ["miniconda3"]
+    assert home.prefixes("source ~/miniconda3/bin/python3 && x") == ["miniconda3"]
 
 
 def test_pyenvs_shims_need_its_root(home: Home) -> None:
@@ -144,7 +144,7 @@ def test_a_python_in_local_does_not_open_all_of_it(home: Home) -> None:
 
 
 def test_home_itself_and_what_holds_it_are_never_found(home: Home) -> None:
-    home.python("")  # ~/bin, ~/lib
+    home.python(".")  # ~/bin, ~/lib
     (home.root / "pyvenv.cfg").write_text("home = /usr/bin\n")
     found = interpreters.prefixes("python3.12 -m x", f"{home.root}/bin", str(home.project))
     assert not any(view.inside(str(home.root), path) for path in found)

@@ -65,7 +65,14 @@ def test_names_that_are_left_alone(name: str) -> None:
         *("TOTAL_BATCH_SIZE", "DEVICE_BATCH_SIZE", "ROWS_ON_A_DEVICE", "LOGIT_CAP", "log_scale"),
         *("warmup_iters", "lr_decay_iters", "decay_steps", "NEWTON_SCHULZ_STEPS", "BATCH_TOKENS"),
         *("gradient_accumulation_steps", "value_embedding", "lora_rank", "WINDOW_PATTERN", "DTYPE"),
-        *("evolution_rate", "timescale", "latest_weight", "steps_between_resets", "N_LAYER"),
+        *(
+            "TOKENS",
+            "evolution_rate",
+            "timescale",
+            "latest_weight",
+            "steps_between_resets",
+            "N_LAYER",
+        ),
     ],
 )
 def test_names_that_may_change(name: str) -> None:

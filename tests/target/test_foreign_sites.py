@@ -254,21 +254,25 @@ def test_a_script_of_each_style_has_its_sites(scripts: dict[str, str]) -> None:
     }
 
 
-def test_every_site_can_take_its_neighbours_and_come_back(any_script: str) -> None:
-    for site in find_sites(any_script):
+@pytest.mark.parametrize("name", ["accumulating", "arguments", "variables"])
+def test_every_site_can_take_its_neighbours_and_come_back(
+    name: str, scripts: dict[str, str]
+) -> None:
+    source = scripts[name]
+    for site in find_sites(source):
         if site.kind == "structure":
             continue
         for value in lattice.span(site, 1):
             try:
-                candidate = apply(Edit((change(site, value),)), any_script)
+                candidate = apply(Edit((change(site, value),)), source)
             except EditError:  # two places of a layer would agree
-                assert "#" in site.id or f"{site.id}#2" in by_id(any_script)
+                assert "#" in site.id or f"{site.id}#2" in by_id(source)
                 continue
             assert same(by_id(candidate)[site.id].value, value)
             if site.kind == "choice":
                 continue  # what the script compares it with need not hold what was given
             back = apply(Edit((change(by_id(candidate)[site.id], site.value),)), candidate)
-            assert values(back) == values(any_script)
+            assert values(back) == values(source)
 
 
 @pytest.mark.parametrize(

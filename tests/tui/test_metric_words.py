@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arl_tui.app import StudyApp
@@ -132,6 +132,7 @@ def test_the_best_comes_first_whichever_way_is_better(
     assert title_line(snapshot, listing, "", None).endswith("accuracy is self-reported")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), max_size=30),
     st.lists(st.floats(-1e6, 1e6), max_size=4),
