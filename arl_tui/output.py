@@ -73,6 +73,8 @@ def narrate(text: str) -> None:
 
 def printable(text: str) -> str:
     """The text with everything escaped that could steer a terminal; newlines and tabs stay."""
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
     )

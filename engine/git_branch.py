@@ -17,6 +17,7 @@ from typing import Any
 from engine.control import one_line
 from engine.git_repository import AUTHOR, DEADLINE, Change, GitError, Repository
 from state.kept import Kept, read_kept
+from state.metric import SELF_REPORTED, Metric
 from state.read import Reader
 from state.records import Study
 from target.source import encode
@@ -110,12 +111,15 @@ def message(study: Study, kept: Kept) -> str:
     """The commit message of a kept edit, or of the baseline: text from the study, in safe lines."""
     experiment = kept.experiment
     title = experiment.summary if experiment.kind == "candidate" else experiment.kind
-    by = "self-reported" if study.target_kind == "command" else "measured"
-    score = f"{one_line(study.metric)} {kept.score:.6g} ({by})"
-    if kept.before is not None:
-        score += f", {kept.delta:+.3g} against #{kept.before.experiment_id}"
+    metric = Metric.of(study)
+    by = SELF_REPORTED if metric.self_reported else "measured"
+    score = f"{one_line(study.metric)} {metric.number(kept.score)} ({by})"
+    if kept.before is not None and kept.delta is not None:
+        change = metric.change(kept.delta, kept.score)
+        score += f", {change} against #{kept.before.experiment_id}"
     lines = [score, f"study {one_line(study.name)}"]
-    reasons = (("kept", experiment.reason), ("policy", experiment.why))
+    why = experiment.why if experiment.why != experiment.summary else ""
+    reasons = (("kept", experiment.reason), ("policy", why))
     lines += [f"{name}: {one_line(reason)}" for name, reason in reasons if reason]
     subject = f"#{experiment.id} {one_line(title) or 'edit'}"
     if len(subject) > _SUBJECT:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from state.archive import Archive
+from state.documents import PROGRAM
 from state.records import Evaluation, Experiment, Json, Study
 
 FORMAT = 1
@@ -41,6 +42,8 @@ def study_json(archive: Archive, *, sources: bool = False) -> Iterator[str]:
     )
     yield _entry("epochs", [asdict(epoch) for epoch in archive.epochs()])
     yield _entry("incumbents", [asdict(one) for one in archive.incumbents()])
+    yield _entry("program", archive.document(PROGRAM))
+    yield _entry("prior_results", [asdict(one) for one in archive.prior_results()])
     yield _entry("reviews", [asdict(review) for review in archive.reviews(pending=False)])
     yield from _listed("experiments", _experiments(archive, epoch_id))
     yield ",\n"
@@ -75,7 +78,7 @@ def _experiments(archive: Archive, epoch_id: int | None) -> Iterator[Json]:
 def _experiment(
     experiment: Experiment, evaluation: Evaluation | None, epoch_id: int | None
 ) -> Json:
-    row = asdict(experiment)
+    row = dict(vars(experiment))  # not `asdict`, which copies every edit
     del row["process"]
     row["comparable"] = experiment.epoch_id == epoch_id
     row["evaluation"] = None if evaluation is None else asdict(evaluation)
@@ -101,7 +104,10 @@ def _lines(head: str, items: Iterable[str], tail: str) -> Iterator[str]:
 
 
 def _text(value: Json) -> str:
-    return json.dumps(_finite(value), allow_nan=False)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -9,10 +9,10 @@ from datetime import datetime
 
 import numpy as np
 
-from arl_tui.report.scale import Scale
-from arl_tui.tables import describe
+from arl_tui.tables import describe, score_cell
 from arl_tui.widgets.marks import RERUN, mark
 from arl_tui.widgets.scores import Scores, Stairs, scores, stairs, window
+from state.metric import SELF_REPORTED, Metric
 from state.records import Epoch, Experiment, Incumbent
 from state.watch import Brief
 
@@ -69,7 +69,7 @@ def chart(
     baseline: float | None,
     sigma: float | None,
     began: datetime,
-    scale: Scale,
+    metric: Metric,
 ) -> Chart:
     """The chart of an epoch; `baseline` and `sigma` are those of its scores, if they are known."""
     found = scores(briefs, epoch.id, "experiments", began)
@@ -77,21 +77,25 @@ def chart(
     first, last = float(ids.min()), float(ids.max())
     steps = stairs(incumbents, epoch.id, "experiments", began, first, sigma)
     anchors = [*steps.y.tolist(), *([] if baseline is None else [baseline])]
-    # The window keeps what is good in view, and takes the low for good.
-    sign = 1 if scale.lower_is_better else -1
-    edges = window(sign * found.y, [sign * anchor for anchor in anchors], sigma)
-    view = _View(first - 0.5, last + 0.5, *sorted(sign * edge for edge in edges))
+    low, high = window(found.y, anchors, sigma, metric.direction)
+    view = _View(first - 0.5, last + 0.5, low, high)
     level = None if baseline is None or not view.low <= baseline <= view.high else baseline
     of = {brief.id: brief for brief in briefs}
     return Chart(
-        title=scale.title,
-        marks=_marks(found, of, view, scale),
+        title=metric_title(metric),
+        marks=_marks(found, of, view, metric),
         steps=_points(steps, view, last + 0.5),
         band=_band(steps, view, last + 0.5),
         baseline=None if level is None else view.y(level),
         x_ticks=[Tick(view.x(at), f"{at:.0f}") for at in whole_ticks(first, last)],
         y_ticks=[Tick(view.y(at), text) for at, text in ticks(view.low, view.high)],
     )
+
+
+def metric_title(metric: Metric) -> str:
+    """The metric, which way is better, and whether anybody but the script measured it."""
+    own = f", {SELF_REPORTED}" if metric.self_reported else ""
+    return f"{metric.title} ({metric.better} is better{own})"
 
 
 def shape(one: Brief | Experiment) -> str:
@@ -139,7 +143,7 @@ class _View:
         return _round(BOTTOM - min(max(share, 0.0), 1.0) * (BOTTOM - TOP))
 
 
-def _marks(found: Scores, of: dict[int, Brief], view: _View, scale: Scale) -> list[Mark]:
+def _marks(found: Scores, of: dict[int, Brief], view: _View, metric: Metric) -> list[Mark]:
     marks = []
     for number, x, score in zip(found.ids.tolist(), found.x, found.y, strict=True):
         brief = of[number]
@@ -150,13 +154,13 @@ def _marks(found: Scores, of: dict[int, Brief], view: _View, scale: Scale) -> li
                 y, beyond = TOP + _INSIDE, "above"
             elif score < view.low:
                 y, beyond = BOTTOM - _INSIDE, "below"
-        marks.append(Mark(number, view.x(float(x)), y, shape(brief), beyond, _title(brief, scale)))
+        marks.append(Mark(number, view.x(float(x)), y, shape(brief), beyond, _title(brief, metric)))
     # The kept ones are drawn last, so that nothing hides them.
     return sorted(marks, key=lambda one: (one.shape == "keep", one.id))
 
 
-def _title(brief: Brief, scale: Scale) -> str:
-    score = "" if brief.val_bpb is None else f" {scale.number(brief.val_bpb)}"
+def _title(brief: Brief, metric: Metric) -> str:
+    score = "" if brief.val_bpb is None else f" {score_cell(brief, metric)}"
     return f"#{brief.id} {brief.status}{score}: {describe(brief)[:_TITLE]}"
 
 

@@ -15,17 +15,20 @@ from markupsafe import Markup
 
 from arl_tui.comparison import source_diff
 from arl_tui.durations import span
-from arl_tui.report.chart import Chart, chart, shape
+from arl_tui.output import one_line
+from arl_tui.report.chart import Chart, chart, metric_title, shape
 from arl_tui.report.diff_markup import diff_markup
 from arl_tui.report.gains import baseline_of, fresh_runs, gain_sentences
-from arl_tui.report.scale import Scale, scale_of
-from arl_tui.tables import describe
+from arl_tui.tables import delta_cell, describe, score_cell
 from state.archive import Archive
+from state.documents import PROGRAM
 from state.kept import Kept, read_kept
+from state.metric import Metric
 from state.read import StudyStatus
 from state.records import FAILED, SCORED, STATUSES, Epoch, Experiment, Status
 
 DETAILED = 2000  # experiments with their diffs
+PRIOR = 500  # results of before the study, the latest
 LOGGED = 200  # experiments with the end of their log
 _LOG_LINES, _LOG_CHARACTERS = 20, 2000
 
@@ -73,13 +76,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class PriorRow:
+    """What was tried before the study; its scores do not compare with the study's."""
+
+    commit: str
+    status: str
+    score: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything on the page, in the order of the page."""
 
     name: str
     facts: list[tuple[str, str]]
     gains: list[str]
-    scale: Scale
+    metric: Metric
     charts: list[EpochChart]
     shapes: list[str]
     kept: list[KeptEdit]
@@ -87,12 +100,14 @@ class Report:
     statuses: list[Status]
     rows: list[Row]
     notes: list[str]
+    prior: list[PriorRow]
+    program: str
 
 
 def read_report(archive: Archive, *, detailed: int = DETAILED, logged: int = LOGGED) -> Report:
     """Read the report of a study, with so many diffs and ends of logs at most."""
     now = archive.status()
-    scale = scale_of(now.study)
+    metric = Metric.of(now.study)
     experiments = list(archive.experiments())
     chain = read_kept(archive)
     drifts = [
@@ -106,19 +121,29 @@ def read_report(archive: Archive, *, detailed: int = DETAILED, logged: int = LOG
     with_log = _chosen([e for e in experiments if e.id in have_log], kept_ids, logged)
     logs = dict(archive.log_ends(sorted(with_log), _LOG_CHARACTERS))
     epoch_id = None if now.epoch is None else now.epoch.id
-    rows = [_row(e, scale, epoch_id, e.id in with_diff, logs.get(e.id, "")) for e in experiments]
+    rows = [_row(e, metric, epoch_id, e.id in with_diff, logs.get(e.id, "")) for e in experiments]
     return Report(
         name=now.study.name,
-        facts=_facts(now, experiments, scale),
-        gains=gain_sentences(now, experiments, chain, scale, drifts),
-        scale=scale,
-        charts=_charts(archive, now, experiments, scale),
+        facts=_facts(now, experiments, metric),
+        gains=gain_sentences(now, experiments, chain, metric, drifts),
+        metric=metric,
+        charts=_charts(archive, now, experiments, metric),
         shapes=sorted({row.shape for row in rows if row.shape != "queued"}, key=_order),
-        kept=[_kept(one, scale) for one in chain[1:]],
+        kept=[_kept(one, metric) for one in chain[1:]],
         whole_diff=_whole_diff(archive, now, experiments, chain),
         statuses=[status for status in STATUSES if status in now.counts],
         rows=rows,
         notes=_notes(experiments, with_diff, len(have_log), len(logs)),
+        prior=[
+            PriorRow(
+                one.commit,
+                one.status,
+                "-" if one.score is None else metric.number(one.score),
+                one_line(one.description),
+            )
+            for one in archive.prior_results()[-PRIOR:]
+        ],
+        program=archive.document(PROGRAM) or "",
     )
 
 
@@ -131,13 +156,13 @@ def _chosen(
 
 
 def _facts(
-    now: StudyStatus, experiments: Sequence[Experiment], scale: Scale
+    now: StudyStatus, experiments: Sequence[Experiment], metric: Metric
 ) -> list[tuple[str, str]]:
     study, epoch = now.study, now.epoch
     counts = ", ".join(f"{now.counts[s]} {s}" for s in STATUSES if s in now.counts)
     facts = [
         ("Target", study.target_name),
-        ("Score", scale.title),
+        ("Score", metric_title(metric)),
         ("Policy", f"{study.policy}, seed {study.seed}"),
     ]
     if epoch is not None:
@@ -146,13 +171,16 @@ def _facts(
     facts.append(("Time", _period(study.created_at, experiments)))
     facts.append(("State", f"{now.state}: {now.reason}" if now.reason else now.state))
     if now.sigma is not None:
-        facts.append(("Noise", f"{scale.number(now.sigma)}, standard deviation of one run"))
+        noise = metric.spread(now.sigma, now.sigma if now.best is None else now.best)
+        facts.append(("Noise", f"{noise}, standard deviation of one run"))
     return facts
 
 
 def _conditions(epoch: Epoch) -> str:
     unit = "steps" if epoch.clock == "steps" else f"s of {epoch.clock} time"
-    torch = f", torch {epoch.torch_version}" if epoch.torch_version else ""
+    # A command target has a torch of its own, if any.
+    known = epoch.torch_version[:1].isdigit()
+    torch = f", torch {epoch.torch_version}" if known else ""
     return f"{epoch.budget:g} {unit} on {epoch.device_model}{torch}"
 
 
@@ -170,7 +198,7 @@ def _minute(at: str) -> str:
 
 
 def _charts(
-    archive: Archive, now: StudyStatus, experiments: Sequence[Experiment], scale: Scale
+    archive: Archive, now: StudyStatus, experiments: Sequence[Experiment], metric: Metric
 ) -> list[EpochChart]:
     """One for each epoch, the current one first: scores compare only within one."""
     briefs, incumbents = archive.briefs(), archive.incumbents()
@@ -182,22 +210,22 @@ def _charts(
         baseline = fmean(runs) if runs else None
         own = [one.sigma for one in incumbents if one.epoch_id == epoch.id and one.sigma]
         sigma = own[-1] if own else None
-        shapes = chart(epoch, briefs, incumbents, baseline, sigma, began, scale)
+        shapes = chart(epoch, briefs, incumbents, baseline, sigma, began, metric)
         charts.append(EpochChart(_conditions(epoch), shapes))
     return charts
 
 
-def _kept(kept: Kept, scale: Scale) -> KeptEdit:
+def _kept(kept: Kept, metric: Metric) -> KeptEdit:
     e = kept.experiment
     return KeptEdit(
         id=e.id,
         title=e.summary or e.kind,
-        score=scale.number(kept.score),
-        change=scale.change(kept.delta),
+        score=metric.number(kept.score),
+        change="" if kept.delta is None else metric.change(kept.delta, kept.score),
         before=None if kept.before is None else kept.before.experiment_id,
         when=_minute(kept.since),
         reason=e.reason,
-        why=e.why,
+        why=_why(e),
         diff=diff_markup(e.diff, f"arl-tui diff {e.id}"),
     )
 
@@ -213,22 +241,27 @@ def _whole_diff(
     return diff_markup(diff, "arl-tui diff best") if diff else None
 
 
-def _row(e: Experiment, scale: Scale, epoch_id: int | None, diff: bool, log: str) -> Row:
+def _row(e: Experiment, metric: Metric, epoch_id: int | None, diff: bool, log: str) -> Row:
     return Row(
         id=e.id,
         status=e.status,
         shape=shape(e),
-        score=scale.number(e.val_bpb),
-        change=scale.change(e.delta),
+        score=score_cell(e, metric),
+        change=delta_cell(e, metric),
         seconds="-" if e.seconds is None else f"{e.seconds:.0f}",
         title=describe(e),
         comparable=e.epoch_id == epoch_id or e.status not in SCORED,
-        detailed=bool(diff or log or e.reason or e.why),
+        detailed=bool(diff or log or e.reason or _why(e)),
         reason=e.reason,
-        why=e.why,
+        why=_why(e),
         diff=diff_markup(e.diff, f"arl-tui diff {e.id}") if diff else None,
         log="\n".join(log.rstrip("\n").split("\n")[-_LOG_LINES:]),
     )
+
+
+def _why(e: Experiment) -> str:
+    """The policy's reason, where it says more than the edit."""
+    return e.why if e.why != e.summary else ""
 
 
 def _order(shape_: str) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from arl_tui.output import one_line
-from arl_tui.report.scale import Scale
 from state.kept import Kept
+from state.metric import SELF_REPORTED, Metric
 from state.read import StudyStatus
 from state.records import Experiment, Json
 
@@ -39,7 +39,7 @@ def gain_sentences(
     now: StudyStatus,
     experiments: Sequence[Experiment],
     chain: Sequence[Kept],
-    scale: Scale,
+    metric: Metric,
     drifts: Sequence[str],
 ) -> list[str]:
     """The gain, its interval, what it rests on, and what may be wrong with it."""
@@ -52,7 +52,7 @@ def gain_sentences(
         ]
     first = baseline_of(experiments, now.epoch.id)
     best = next(run for run in experiments if run.id == now.best_id)
-    score = f"{scale.name} {scale.number(now.best)}"
+    score = f"{metric.title} {metric.number(now.best)}"
     if first is None:
         sentences = [f"The best is #{best.id}, {score}."]
     elif first.source_sha == best.source_sha:
@@ -61,7 +61,7 @@ def gain_sentences(
         start, end = (
             fresh_runs(experiments, now.epoch.id, run.source_sha) for run in (first, best)
         )
-        sentences = [_gain(now.best, best.id, now.sigma, start, end, scale, bool(drifts))]
+        sentences = [_gain(now.best, best.id, now.sigma, start, end, metric, bool(drifts))]
     if len(chain) > 1:
         sentences.append(_rule(now.study.settings))
     if drifts:
@@ -69,9 +69,9 @@ def gain_sentences(
             "Scores moved during the study, so that the baseline's and the best's hardly compare:"
         )
         sentences += [one_line(sentence).rstrip(".") + "." for sentence in drifts]
-    if scale.self_reported:
+    if metric.self_reported:
         sentences.append(
-            "The scores are self-reported: the script computes and prints them itself."
+            f"The scores are {SELF_REPORTED}: the script computes and prints them itself."
         )
     return sentences
 
@@ -82,26 +82,31 @@ def _gain(
     sigma: float | None,
     start: Sequence[float],
     end: Sequence[float],
-    scale: Scale,
+    metric: Metric,
     drifted: bool,
 ) -> str:
     baseline = fmean(start)
-    gain = scale.gain(baseline, best)
+    gain = metric.gain(baseline, best)
     text = (
-        f"From the baseline to #{best_id}, {scale.name} went from {scale.number(baseline)} "
-        f"(mean of {_runs(start)}) to {scale.number(best)} (mean of {_runs(end)}): "
-        f"{scale.number(abs(best - baseline))} {scale.lower_or_higher(best - baseline)}"
+        f"From the baseline to #{best_id}, {metric.title} went from {metric.number(baseline)} "
+        f"(mean of {_runs(start)}) to {metric.number(best)} (mean of {_runs(end)}): "
+        f"{metric.spread(abs(best - baseline), best)} {'lower' if best < baseline else 'higher'}"
     )
     if baseline:
-        text += f", {100 * abs(gain / baseline):.2g} %"
+        text += f", {_short(100 * abs(gain / baseline))} %"
     if not sigma:
         return f"{text}. The noise of one run is not known."
-    text += f", {abs(gain) / sigma:.1f} times the noise of one run"
+    text += f", {_short(abs(gain) / sigma)} times the noise of one run"
     if not drifted and end:
         off = _NORMAL * sigma * math.sqrt(1 / len(start) + 1 / len(end))
-        low, high = scale.number(gain - off), scale.number(gain + off)
+        low, high = (metric.spread(edge, best) for edge in (gain - off, gain + off))
         text += f"; 95 % interval of the gain from these runs: {low} to {high}"
     return f"{text}."
+
+
+def _short(number: float) -> str:
+    """Two digits, and all those before the decimal point."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _runs(scores: Sequence[float]) -> str:
@@ -111,7 +116,7 @@ def _runs(scores: Sequence[float]) -> str:
 def _rule(settings: Json) -> str:
     rule = settings.get("acceptance") if isinstance(settings, dict) else None
     alpha = rule.get("alpha") if isinstance(rule, dict) else None
-    text = "Each kept edit was confirmed by fresh runs with other seeds"
+    text = "Each kept edit was confirmed by fresh runs"
     if not isinstance(alpha, int | float):
         return f"{text}."
     return (

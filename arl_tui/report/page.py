@@ -26,7 +26,6 @@ _PIECES = 500  # of the template, written at once
 _LEGEND: dict[str, str] = {
     **{status: status for status in STATUSES},
     "rerun": "the best again",
-    "discard": "discard: no gain beyond the noise",
     "abort": "abort: hopeless, ended early",
     "oom": "oom: out of memory",
     "invalid": "invalid: refused before it ran",

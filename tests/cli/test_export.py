@@ -79,6 +79,16 @@ def test_json_has_every_source_if_asked(
     assert "--force" in capsys.readouterr().err
 
 
+def test_json_has_what_the_study_was_given(study: StudyFolder, capsys: Captured) -> None:
+    found = exported(capsys)
+    assert (found["program"], found["prior_results"]) == (None, [])
+    change(study, "INSERT INTO documents VALUES ('program', 'Be bold.\n', '2026')")
+    change(study, "INSERT INTO prior_results VALUES (0, 'a1b2c3d', 2.5, NULL, 'keep', 'baseline')")
+    found = exported(capsys)
+    assert found["program"] == "Be bold.\n"
+    assert [(one["commit"], one["score"]) for one in found["prior_results"]] == [("a1b2c3d", 2.5)]
+
+
 def test_json_reads_page_by_page(
     study: StudyFolder, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,10 +180,12 @@ def test_lower_is_better_goes_down_and_higher_up(study: StudyFolder) -> None:
     climbing(study)
     higher = content(study)
     assert heights(higher.charts[0].chart) == sorted(heights(higher.charts[0].chart))
-    assert higher.scale.title == "accuracy (higher is better, self-reported)"
+    assert dict(higher.facts)["Score"] == "accuracy (higher is better, self-reported)"
     assert re.search(r"accuracy went from 1\.6\d+ .* to 1\.\d+ .*: 0\.\d+ higher", higher.gains[0])
     assert "The scores are self-reported" in higher.gains[-1]
     assert all(edit.change.startswith("+") for edit in higher.kept)
+    change(study, "UPDATE epochs SET torch_version = 'its own'")
+    assert dict(content(study).facts)["Budget of each experiment"].endswith("on made-up GPU")
     page = parsed(study)
     assert "positive is better" in page.text
     assert "self-reported" in page.text
@@ -208,6 +210,8 @@ def test_nothing_in_a_study_becomes_markup(study: StudyFolder) -> None:
     drift = json.dumps({"first_id": 3, "sentence": NASTY})
     change(study, "INSERT INTO events (at, type, data) VALUES ('', 'drift', ?)", drift)
     change(study, "UPDATE sources SET text = text || ?", f"# {NASTY}")
+    change(study, "INSERT INTO documents VALUES ('program', ?, '2026')", NASTY)
+    change(study, "INSERT INTO prior_results VALUES (0, ?1, 2.5, 1.0, ?1, ?1)", NASTY)
     page = parsed(study)
     assert len(page.all("script")) == 1
     assert page.all("img") == []
@@ -269,6 +273,16 @@ def test_scores_of_earlier_conditions_have_a_chart_of_their_own(study: StudyFold
     newer, older = content(study).charts
     assert {mark.id for mark in newer.chart.marks} == set(range(61, 120))
     assert {mark.id for mark in older.chart.marks} == set(range(61))
+
+
+def test_what_was_there_before_the_study_is_told(study: StudyFolder) -> None:
+    assert "Before the study" not in parsed(study).text
+    change(study, "INSERT INTO documents VALUES ('program', 'Be <bold>.', '2026')")
+    change(study, "INSERT INTO prior_results VALUES (0, 'a1b2c3d', 2.5, NULL, 'keep', 'wider')")
+    text = parsed(study).text
+    assert "Be <bold>." in text
+    assert "a1b2c3dkeep2.5000wider" in text
+    assert "1 result, whose scores do not compare" in text
 
 
 def test_studies_without_a_score_or_an_experiment(study: StudyFolder) -> None:

@@ -177,19 +177,19 @@ async def test_messages_say_what_was_tried_and_what_it_scored(night: Night, repo
     baseline, plain, nasty = (
         repo.git("log", "-1", "--format=%B", commit) for commit in repo.log()[1:]
     )
-    assert baseline.splitlines()[:3] == ["#0 baseline", "", "val_bpb 2.5 (self-reported)"]
+    assert baseline.splitlines()[:3] == ["#0 baseline", "", "val_bpb 2.5000 (self-reported)"]
     lines = plain.splitlines()
     assert lines[:6] == [
         "#1 LR -> 0.2",
         "",
-        "val_bpb 2.3 (self-reported), -0.3 against #0",
+        "val_bpb 2.3000 (self-reported), -0.3000 against #0",
         "study night",
         "kept: 2 fresh runs",
         "policy: one step up",
     ]
     assert nasty.isprintable() or set(nasty) - {"\n"} <= {c for c in nasty if c.isprintable()}
     subject, blank, score, *_ = nasty.splitlines()
-    assert (blank, score) == ("", "val_bpb 2.2 (self-reported), -0.101 against #1")
+    assert (blank, score) == ("", "val_bpb 2.2000 (self-reported), -0.1010 against #1")
     assert len(subject) == 100
     assert nasty.splitlines()[-1] == "Arl-Experiment: 2"
 

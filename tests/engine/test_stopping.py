@@ -95,7 +95,7 @@ def night(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return InProcessExecutor(lambda request: found.trial(request))
 
     monkeypatch.setattr(study, "establish", establish)
-    monkeypatch.setattr(study, "LocalExecutor", executor)
+    monkeypatch.setattr(study, "executor_for", executor)
     return found
 
 
