@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from torch import Tensor
 from policy import features, weights
 from policy.board import MOVES, STATUSES, Board, Told
 from policy.contract import Outcome, Policy, PolicyError, Proposal
+from policy.crashes import CrashMemory
 from policy.features import Observation
 from policy.learner import Learner, OnlineSettings
 from policy.moves import BINS
@@ -33,6 +35,7 @@ from target.source import SourceError
 _FAVOURITES = 8  # sites that `insight` names
 _DRAWS = 64  # samples before every edit is gone through in order
 _USUAL = 48  # experiments whose seconds are remembered
+_PUT_OFF = 128  # candidates of an ask that are likely to crash, before one of them is taken
 _DISCOURAGE = 1.0  # taken off a move's score when an edit with it was no use
 
 
@@ -73,6 +76,7 @@ class PPOPolicy(SearchPolicy):
         self._board = self._roster.board()
         self._runs: dict[str, list[float]] = {}  # scores of what was observed, by source
         self._scores: dict[str, float] = {}  # of incumbents, past ones too
+        self._crashes = CrashMemory()
         self._seconds: list[float] = []
 
     @property
@@ -91,22 +95,56 @@ class PPOPolicy(SearchPolicy):
         generator = keyed_generator(self._seed, self._number)
         with single_thread(), torch.no_grad():
             seen = _rounded(features.observe(self._board, self._left()))
-            for draw in self._draws(seen, generator):
-                proposal = self._new(draw.edit)
-                if proposal is not None:
-                    self._noted(proposal)
-                    if self._online:
-                        self._learner.asked(proposal.number, seen, draw.moves, draw.log_prob)
-                    chance = math.exp(draw.log_prob)
-                    why = f"{proposal.why} (probability {chance:.2g})"
-                    return replace(proposal, log_prob=draw.log_prob, why=why)
-        return self._first_new(self._listed())
+            for draw, proposal in self._willing(self._candidates(seen, generator)):
+                self._noted(proposal)
+                if draw is None:
+                    return proposal
+                if self._online:
+                    self._learner.asked(proposal.number, seen, draw.moves, draw.log_prob)
+                chance = math.exp(draw.log_prob)
+                why = f"{proposal.why} (probability {chance:.2g})"
+                return replace(proposal, log_prob=draw.log_prob, why=why)
+        raise self._exhausted()
+
+    def _candidates(
+        self, seen: Observation, generator: torch.Generator
+    ) -> Iterator[tuple[_Draw | None, Proposal]]:
+        """New candidates: those that the network samples, then any that are left."""
+        for draw in self._draws(seen, generator):
+            if (proposal := self._new(draw.edit)) is not None:
+                yield draw, proposal
+        for edit in self._listed():
+            if (proposal := self._new(edit)) is not None:
+                yield None, proposal
+
+    def _willing(
+        self, candidates: Iterator[tuple[_Draw | None, Proposal]]
+    ) -> Iterator[tuple[_Draw | None, Proposal]]:
+        """The candidates, what is likely to crash mostly put off until the others have been.
+
+        A sealed script's crashes are left to the network, which was trained on such studies.
+        """
+        rng = random.Random(f"{self._seed}:{self._number}:crashes")
+        put_off: list[tuple[_Draw | None, Proposal]] = []
+        for candidate in candidates:
+            if self._sealed or rng.random() < self._crash_free(candidate[1]):
+                yield candidate
+            elif len(put_off) < _PUT_OFF:
+                put_off.append(candidate)
+            else:
+                break
+        yield from put_off
+
+    def _crash_free(self, proposal: Proposal) -> float:
+        before = self._roster.positions(proposal.parent)
+        return self._crashes.chance(before, self._roster.positions(proposal.source))
 
     def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """Remember the outcome, move with the incumbent, and learn."""
         super().tell(proposal, outcome)
         self._board = self._roster.enlist(self._incumbent, self._board)
         told, distance = self._told(proposal, outcome)
+        self._note_crash(proposal, outcome)
         with single_thread():
             gain = float(self._board.tell(told)[0])
             if outcome.status == "keep":
@@ -156,6 +194,7 @@ class PPOPolicy(SearchPolicy):
             "runs": {name: list(scores) for name, scores in self._runs.items()},
             "scores": dict(self._scores),
             "seconds": list(self._seconds),
+            "crashes": self._crashes.state(),
             "learner": self._learner.state(),
         }
 
@@ -168,6 +207,7 @@ class PPOPolicy(SearchPolicy):
             self._roster = Roster.from_state(state["sites"])
             self._board = Board.from_state(unpack(state["board"]))
             self._learner.load(state["learner"])
+            self._crashes = CrashMemory.from_state(state.get("crashes", []))  # older: has none
             self._runs = {name: list(scores) for name, scores in state["runs"].items()}
             self._scores, self._seconds = dict(state["scores"]), list(state["seconds"])
         except PolicyError:
@@ -246,6 +286,16 @@ class PPOPolicy(SearchPolicy):
             memory=torch.tensor([_known(outcome.peak_memory_mb)]),
         )
         return told, float(sum(abs(after[row] - before[row]) for row in changed))
+
+    def _note_crash(self, proposal: Proposal, outcome: Outcome) -> None:
+        if outcome.status not in ("crash", "keep", "discard", "abort"):
+            return
+        try:
+            before = self._roster.positions(proposal.parent)
+            after = self._roster.positions(proposal.source)
+        except SourceError:  # what a person amended may be broken
+            return
+        self._crashes.tell(before, after, outcome.status == "crash")
 
     def _unused(self, outcome: Outcome) -> float:
         """The share of the usual seconds that were not needed."""
