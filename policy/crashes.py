@@ -8,12 +8,16 @@ is suspected the more, the fewer sites the crashed edits changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 Place = tuple[int, int]  # a site's row, and its position on the lattice
 Suspect = tuple[Place, Place]  # a pair; twice the same is that value alone
 
+Candidate = TypeVar("Candidate")
+
+_PUT_OFF = 128  # candidates that are likely to crash, before one of them is taken
 _REMEMBERED = 400  # experiments
 _TRUST = 0.2  # how likely what one single change crashed with is tried again
 
@@ -80,3 +84,18 @@ def _suspects(changed: Sequence[int], candidate: Mapping[int, int]) -> Iterator[
         here = (row, candidate[row])
         for other in candidate.items():
             yield (here, other) if here <= other else (other, here)
+
+
+def put_off(
+    candidates: Iterable[Candidate], chance: Callable[[Candidate], float], rng: random.Random
+) -> Iterator[Candidate]:
+    """The candidates, each with its chance when it comes; the others wait for the end."""
+    waiting: list[Candidate] = []
+    for candidate in candidates:
+        if rng.random() < chance(candidate):
+            yield candidate
+        elif len(waiting) < _PUT_OFF:
+            waiting.append(candidate)
+        else:
+            break
+    yield from waiting

@@ -6,22 +6,23 @@ import math
 import random
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from policy import features, weights
 from policy.board import MOVES, STATUSES, Board, Told
-from policy.contract import Outcome, Policy, PolicyError, Proposal
-from policy.crashes import CrashMemory
+from policy.contract import Outcome, Policy, PolicyError, Proposal, Status
+from policy.crashes import CrashMemory, put_off
 from policy.features import Observation
 from policy.learner import Learner, OnlineSettings
 from policy.moves import BINS
 from policy.network import Encoded
 from policy.noise import pooled_deviation
+from policy.ppo_options import changed
 from policy.rewards import Experience, Weights
 from policy.roster import Roster
 from policy.search import SearchPolicy, digest
@@ -35,7 +36,6 @@ from target.source import SourceError
 _FAVOURITES = 8  # sites that `insight` names
 _DRAWS = 64  # samples before every edit is gone through in order
 _USUAL = 48  # experiments whose seconds are remembered
-_PUT_OFF = 128  # candidates of an ask that are likely to crash, before one of them is taken
 _DISCOURAGE = 1.0  # taken off a move's score when an edit with it was no use
 
 
@@ -120,20 +120,11 @@ class PPOPolicy(SearchPolicy):
     def _willing(
         self, candidates: Iterator[tuple[_Draw | None, Proposal]]
     ) -> Iterator[tuple[_Draw | None, Proposal]]:
-        """The candidates, what is likely to crash mostly put off until the others have been.
-
-        A sealed script's crashes are left to the network, which was trained on such studies.
-        """
+        """What is likely to crash comes later. A sealed script is left to the network alone."""
+        if self._sealed:
+            return candidates
         rng = random.Random(f"{self._seed}:{self._number}:crashes")
-        put_off: list[tuple[_Draw | None, Proposal]] = []
-        for candidate in candidates:
-            if self._sealed or rng.random() < self._crash_free(candidate[1]):
-                yield candidate
-            elif len(put_off) < _PUT_OFF:
-                put_off.append(candidate)
-            else:
-                break
-        yield from put_off
+        return put_off(candidates, lambda candidate: self._crash_free(candidate[1]), rng)
 
     def _crash_free(self, proposal: Proposal) -> float:
         before = self._roster.positions(proposal.parent)
@@ -144,7 +135,7 @@ class PPOPolicy(SearchPolicy):
         super().tell(proposal, outcome)
         self._board = self._roster.enlist(self._incumbent, self._board)
         told, distance = self._told(proposal, outcome)
-        self._note_crash(proposal, outcome)
+        self._note_crash(proposal, STATUSES[int(told.status[0])])
         with single_thread():
             gain = float(self._board.tell(told)[0])
             if outcome.status == "keep":
@@ -287,15 +278,15 @@ class PPOPolicy(SearchPolicy):
         )
         return told, float(sum(abs(after[row] - before[row]) for row in changed))
 
-    def _note_crash(self, proposal: Proposal, outcome: Outcome) -> None:
-        if outcome.status not in ("crash", "keep", "discard", "abort"):
+    def _note_crash(self, proposal: Proposal, status: Status) -> None:
+        if status not in ("crash", "keep", "discard", "abort"):
             return
         try:
             before = self._roster.positions(proposal.parent)
             after = self._roster.positions(proposal.source)
         except SourceError:  # what a person amended may be broken
             return
-        self._crashes.tell(before, after, outcome.status == "crash")
+        self._crashes.tell(before, after, status == "crash")
 
     def _unused(self, outcome: Outcome) -> float:
         """The share of the usual seconds that were not needed."""
@@ -317,23 +308,6 @@ def _rounded(seen: Observation) -> Observation:
 
 def _known(amount: float | None) -> float:
     return math.nan if amount is None else float(amount)
-
-
-Options = TypeVar("Options", OnlineSettings, Weights)
-
-
-def _changed(default: Options, name: str, changes: Mapping[str, float] | None) -> Options:
-    """The default with some fields changed. Raises PolicyError for a field that there is not."""
-    known = asdict(default)
-    if changes is not None and not isinstance(changes, Mapping):
-        raise PolicyError(f"{name} = {changes!r} must be a table of {', '.join(known)}")
-    for key, value in (changes or {}).items():
-        if key not in known:
-            raise PolicyError(f"{name} has no {key!r}: choose from {', '.join(known)}")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise PolicyError(f"{name}.{key} = {value!r} is not a number")
-    return type(default)(**{**known, **(changes or {})})
 
 
 def make(
@@ -363,6 +337,6 @@ def make(
         weights_file=weights,
         online=online,
         experiments=experiments,
-        settings=_changed(OnlineSettings(), "learning", learning),
-        rewards=_changed(Weights(), "rewards", rewards),
+        settings=changed(OnlineSettings(), "learning", learning),
+        rewards=changed(Weights(), "rewards", rewards),
     )
