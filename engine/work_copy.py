@@ -39,7 +39,7 @@ class Layout:
     folders: tuple[str, ...]
     copied: tuple[str, ...]  # regular files and symbolic links
     shared: tuple[str, ...]  # files and folders
-    links: tuple[str, ...]  # absolute paths outside, which symbolic links lead to
+    links: tuple[str, ...]  # absolute paths outside that symbolic links lead to, and may open
     bytes: int  # of what is copied
 
 
@@ -102,6 +102,7 @@ class _Survey:
         self.links: list[str] = []
         self._root = root
         self._real_root = os.path.realpath(root)
+        self._home = os.path.realpath(os.path.expanduser("~"))
         self._hidden = hidden
         self._edited = edited
         self.bytes = 0
@@ -130,7 +131,7 @@ class _Survey:
         if stat.S_ISLNK(about.st_mode):
             self.copied.append(path)
             target = os.path.realpath(full)
-            if os.path.exists(target) and not _inside(target, self._real_root):
+            if os.path.exists(target) and not self._is_too_wide(target):
                 self.links.append(target)
         elif stat.S_ISREG(about.st_mode):
             if not os.access(full, os.R_OK):
@@ -159,6 +160,12 @@ class _Survey:
             self.bytes = before
             if isinstance(error, _TooMuch):
                 self.shared.append(path)
+
+    def _is_too_wide(self, target: str) -> bool:
+        """Whether a link must not open its target: the project, what holds it, or holds home."""
+        if _inside(target, self._real_root):
+            return True
+        return any(_inside(path, target) for path in (self._real_root, self._home))
 
     def _may_be_shared(self, path: str) -> bool:
         """Whether nothing below it is hidden, or edited."""

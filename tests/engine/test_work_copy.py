@@ -145,3 +145,16 @@ def test_frozen_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     assert frozen.touched() == ["uv.lock"]
     with pytest.raises(FileNotFoundError):
         FrozenFiles.read(tmp_path, ["uv.lock"])
+
+
+def test_a_link_does_not_open_the_file_system_or_home(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, data = tmp_path / "home" / "me", tmp_path / "data"
+    home.mkdir(parents=True)
+    data.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name, target in {"all": Path("/"), "mine": home, "homes": home.parent, "d": data}.items():
+        (project / name).symlink_to(target)
+    (project / "up").symlink_to("..")
+    assert survey(project).links == (str(data),)
