@@ -1,8 +1,8 @@
 """What crashed whenever it was tried: single values, and pairs of values.
 
 A script may assert what nobody can read from it. Then a crash says that one of the changed values,
-or a pair of one with any other, does not go. A pair that has run is cleared for good; what is left
-is suspected the more, the fewer sites the crashed edits changed.
+or a pair of one with any other, does not go. A pair that has run is cleared; what is left is
+suspected the more, the fewer sites the crashed edits changed. Only the latest experiments count.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ class CrashMemory:
         """A candidate of a parent that runs has crashed, or has run."""
         changed = [row for row, place in candidate.items() if parent.get(row) != place]
         if changed:
-            self._told = [*self._told, (changed, sorted(candidate.items()), crashed)][-_REMEMBERED:]
+            self._told.append((changed, sorted(candidate.items()), crashed))
             self._note(changed, candidate, crashed)
+        if len(self._told) > _REMEMBERED:  # what is forgotten has no part in anything any more
+            del self._told[0]
+            self._blame.clear()
+            self._ran.clear()
+            for rows, places, failed in self._told:
+                self._note(rows, dict(places), failed)
 
     def chance(self, parent: Mapping[int, int], candidate: Mapping[int, int]) -> float:
         """How willing to try the candidate one should be, 0 to 1; 1 when nothing speaks against it.

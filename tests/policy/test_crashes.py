@@ -77,6 +77,18 @@ def test_a_saved_memory_is_the_same(runs: Runs, candidate: dict[int, int]) -> No
     assert again.state() == memory.state()
 
 
+def test_a_saved_memory_is_the_same_after_very_many_experiments() -> None:
+    memory, rng = CrashMemory(), random.Random(1)
+    candidates = [
+        START | {row: rng.randint(1, 20) for row in rng.sample(range(4), 2)} for _ in range(600)
+    ]
+    for candidate in candidates:
+        memory.tell(START, candidate, crashed=rng.random() < 0.3)
+    again = CrashMemory.from_state(json.loads(json.dumps(memory.state())))
+    for candidate in candidates:
+        assert again.chance(START, candidate) == memory.chance(START, candidate)
+
+
 # What the last line checks cannot be read from the script.
 SCRIPT = """
 import opaque
