@@ -13,7 +13,7 @@ from functools import lru_cache
 from target import allowlist, constraints, entry_points, seeds
 from target.literal import evaluate
 from target.sites import find_sites
-from target.source import BOM, Script, SourceError, parse
+from target.source import BOM, Script, SourceError, encode, parse
 
 
 def check(
@@ -34,7 +34,7 @@ def check(
         script = parse(source)
     except SourceError as error:
         return str(error)
-    checks: list[Callable[[Script], str | None]] = [_compiles, _readable]
+    checks: list[Callable[[Script], str | None]] = [_compiles, _readable, _writable]
     if sealed:
         checks.append(entry_points.reason_against)
     reason = next((reason for test in checks if (reason := test(script))), None)
@@ -67,9 +67,21 @@ def _readable(script: Script) -> str | None:
     return None
 
 
+def _writable(script: Script) -> str | None:
+    """A person's text may have characters that the encoding which it declares has not."""
+    try:
+        encode(script.text)
+    except SourceError as error:
+        return str(error)
+    return None
+
+
 def only_seeds(parent: str, candidate: str) -> bool:
     """Whether nothing but seeds, comments, docstrings and layout differs: mere luck."""
-    return _essence(parent) == _essence(candidate)
+    try:
+        return _essence(parent) == _essence(candidate)
+    except RecursionError:  # nested too deeply to tell
+        return False
 
 
 @lru_cache(maxsize=8)

@@ -107,3 +107,15 @@ def test_luck_is_no_edit(parent: str, candidate: str) -> None:
 )
 def test_a_real_change_is_an_edit(parent: str, candidate: str) -> None:
     assert not only_seeds(parent, candidate)
+
+
+def test_a_text_that_its_own_encoding_cannot_hold_is_refused() -> None:
+    parent = "# -*- coding: latin-1 -*-\nLR = 0.1\n"
+    amended = parent.replace("0.1", "0.2  # \u20ac")
+    assert "cannot be written as" in str(check(amended, sealed=False, parent=parent))
+    assert check(parent.replace("0.1", "0.2  # \xe9"), sealed=False, parent=parent) is None
+
+
+def test_a_sum_of_very_many_terms_is_compared_as_far_as_can_be() -> None:
+    parent = f"LR = 0.1\nTEXT = {' + '.join(f'a{n}' for n in range(900))}\n"
+    assert not only_seeds(parent, parent.replace("0.1", "0.2"))
