@@ -154,11 +154,11 @@ class _Survey:
         self.folders.append(path)
         try:
             self.enter(path)
-        except (_TooMuch, OSError) as error:
+        except (_TooMuch, OSError, RecursionError) as error:
             for known, mark in zip(lists, marks, strict=True):
                 del known[mark:]
             self.bytes = before
-            if isinstance(error, _TooMuch):
+            if not isinstance(error, OSError):
                 self.shared.append(path)
 
     def _is_too_wide(self, target: str) -> bool:

@@ -158,3 +158,14 @@ def test_a_link_does_not_open_the_file_system_or_home(
         (project / name).symlink_to(target)
     (project / "up").symlink_to("..")
     assert survey(project).links == (str(data),)
+
+
+def test_folders_nested_as_deep_as_can_be_are_shared(project: Path, tmp_path: Path) -> None:
+    deep = project
+    for _ in range(600):
+        deep = deep / "d"
+        deep.mkdir()
+    layout = survey(project, "train.py")
+    assert len(layout.shared) == 2  # with .venv
+    copy(project, layout, tmp_path / "copy", link_shared=False)
+    assert (tmp_path / "copy" / layout.shared[1]).is_dir()
