@@ -17,6 +17,8 @@ from engine.target_settings import Access, Metric
 from state.records import Json
 from target import source
 
+_HASH = 8  # digits of a hash that tells that a variable's value is another one
+
 
 @dataclass(frozen=True)
 class CommandTarget:
@@ -39,11 +41,14 @@ class CommandTarget:
     @property
     def digest(self) -> str:
         """What makes scores comparable, as one hash."""
-        text = json.dumps(self.record(), sort_keys=True)
+        text = json.dumps(self.record() | {"env": self._variables()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def record(self) -> Json:
-        """The same in plain values, for the study's record."""
+        """The same in plain values, for the study's record.
+
+        Values of variables may be secrets, and the record is shown: there are hashes in their place.
+        """
         return {
             "command": self.command,
             "script": self.script,
@@ -52,8 +57,14 @@ class CommandTarget:
             "direction": self.metric.direction,
             "pattern": self.pattern,
             "reseeded": self.reseeded,
-            "env": {name: value for name, value in sorted(self.access.env.items())},
+            "env": {
+                name: hashlib.sha256(value.encode()).hexdigest()[:_HASH]
+                for name, value in self._variables().items()
+            },
         }
+
+    def _variables(self) -> dict[str, str]:
+        return dict(sorted(self.access.env.items()))
 
     def modules(self) -> Mapping[str, str]:
         """The frozen modules of Python that the script may import: name and source text."""

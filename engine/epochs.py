@@ -11,11 +11,9 @@ from state.store import Store
 
 _OF_A_COMMAND = {
     "command": "the command",
-    "script": "the script",
     "metric": "the metric",
     "direction": "the direction",
     "pattern": "the metric's pattern",
-    "env": "the command's environment",
     "reseeded": "target.reseed",
 }
 
@@ -40,6 +38,8 @@ async def enter(
     EpochChanged when the conditions differ and `rebaseline` is False.
     """
     epochs = await store.epochs()
+    if epochs:
+        _refuse_another_script(epochs[-1].environment, conditions.environment)
     changes = list(_changes(epochs[-1], conditions)) if epochs else []
     if changes and not rebaseline:
         raise EpochChanged(
@@ -60,6 +60,16 @@ async def baseline_source(store: Store) -> str:
         if experiment.kind == "baseline":
             return await store.source(experiment.source_sha)
     raise LookupError("the study has no baseline")
+
+
+def _refuse_another_script(old: Json, new: Json) -> None:
+    """A study goes on with its own text: under another file's name that would be run instead."""
+    before, now = (old or {}).get("script"), (new or {}).get("script")
+    if before is not None and now is not None and before != now:
+        raise EpochChanged(
+            f"This study edits {before}, not {now}: restore target.path, or start another study "
+            "with --study."
+        )
 
 
 def _changes(old: Epoch, new: NewEpoch) -> Iterator[str]:
@@ -86,6 +96,10 @@ def _command_changes(old: Json, new: Json) -> Iterator[str]:
     for key, what in _OF_A_COMMAND.items():
         if old.get(key) != new.get(key):
             yield f"{what} was {old.get(key)} and is {new.get(key)}"
+    given, gives = old.get("env", {}), new.get("env", {})
+    names = [n for n in sorted(given.keys() | gives.keys()) if given.get(n) != gives.get(n)]
+    if names:
+        yield f"access.env has another {', '.join(names)}"
     before, now = old.get("frozen", {}), new.get("frozen", {})
     for name in sorted(before.keys() | now.keys()):
         if name not in now:
