@@ -47,7 +47,7 @@ class CommandTarget:
     def record(self) -> Json:
         """The same in plain values, for the study's record.
 
-        Values of variables may be secrets, and the record is shown: there are hashes in their place.
+        Values of variables may be secrets, and the record is shown: it has their hashes.
         """
         return {
             "command": self.command,
