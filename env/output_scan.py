@@ -19,6 +19,10 @@ _LINE_BYTES = 4 * LINE_CHARACTERS  # a character takes four at most
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
+class PatternTooSlow(Exception):
+    """A pattern has searched one block of output for too long."""
+
+
 class OutputScan:
     """What a command's output says, as it comes in blocks of any size."""
 
@@ -47,7 +51,10 @@ class OutputScan:
         self._furthest = 0.0
 
     def write(self, block: bytes) -> None:
-        """Read a block of output. Lines end with a line feed, a carriage return, or both."""
+        """Read a block of output. Lines end with a line feed, a carriage return, or both.
+
+        At the end of all output, write a line feed: a last line may have no end.
+        """
         if not block:
             return
         if self._after_return and block.startswith(b"\n"):
@@ -60,10 +67,6 @@ class OutputScan:
             self._read(whole)
         room = _LINE_BYTES - len(self._line)
         self._line += block[end : end + room]
-
-    def close(self) -> None:
-        """The output has ended: read a last line that has no end."""
-        self.write(b"\n")
 
     def found(self) -> dict[str, Any]:
         """The fields `score`, `memory` and `scores`: the last texts, and how many scores."""

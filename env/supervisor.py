@@ -33,11 +33,12 @@ from env.command_watch import CommandWatch
 from env.dialogue import Dialogue
 from env.log_tail import LogTail
 from env.outbox import Outbox
-from env.output_scan import OutputScan
+from env.output_scan import OutputScan, PatternTooSlow
 from env.reports import Reports
 from env.watch import Watch
 
 TICK_SECONDS = 0.1
+PATTERN_SECONDS = 5.0  # of our own processor time, for 64 KiB of output
 _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
 
 
@@ -65,6 +66,7 @@ class Supervisor:
         if "output" in order:
             self._watch = watch = CommandWatch(order)
             self._scan = OutputScan(order["output"], lambda: watch.elapsed, self._take_printed)
+            signal.signal(signal.SIGVTALRM, _too_slow)
         else:
             self._watch = Watch(order)
             self._dialogue = Dialogue(
@@ -140,8 +142,7 @@ class Supervisor:
         if dialogue is not None:
             dialogue.end()
             self._drain(dialogue.read)
-        if self._scan is not None:
-            self._scan.close()
+        self._look(b"\n")  # which ends a last line that has no end
         self._reports.forward(at_once=True)
         kind, reason = self._watch.verdict or ("exited", self._exit_reason())
         self._say(
@@ -206,11 +207,24 @@ class Supervisor:
         except BlockingIOError:
             return False
         self._log.write(block)
-        if self._scan is not None:
-            self._scan.write(block)
+        self._look(block)
         if not block and self._output in self._selector.get_map():
             self._selector.unregister(self._output)
         return bool(block)
+
+    def _look(self, block: bytes) -> None:
+        """Search the output. A pattern that may search for ever must not outlast the deadline."""
+        if self._scan is None:
+            return
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, PATTERN_SECONDS)
+            try:
+                self._scan.write(block)
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        except PatternTooSlow as error:
+            self._scan = None
+            self._watch.stop("crash", str(error))
 
     def _take_printed(self, body: dict[str, Any]) -> None:
         """Take what the output of a command says about its progress."""
@@ -224,6 +238,10 @@ class Supervisor:
 
     def _pass_on(self, body: dict[str, Any]) -> None:
         self._say({"type": "message", "body": body})
+
+
+def _too_slow(*_: object) -> None:
+    raise PatternTooSlow("a pattern of arl.toml searches its output for too long: make it simpler")
 
 
 def main() -> None:

@@ -174,3 +174,13 @@ def test_a_pattern_that_is_none_is_said(supervise_command: Callable[..., Any]) -
     _, last = supervise_command("pass", score="(").finish()
     assert last["type"] == "failed"
     assert "the command could not be run" in last["reason"]
+
+
+def test_a_pattern_that_searches_for_ever_ends_the_run(
+    supervise_command: Callable[..., Any],
+) -> None:
+    script = "print('one word after the other ' * 4, flush=True); time.sleep(3600)"
+    _, last = supervise_command(script, score=r"^(?:\w+\s*)+: (\d+)", wall_cap=60.0).finish()
+    assert last["kind"] == "crash"
+    assert "a pattern of arl.toml searches its output for too long" in last["reason"]
+    assert last["log"].startswith("one word")

@@ -29,7 +29,7 @@ class Heard:
     def read(self, *blocks: bytes) -> dict[str, Any]:
         for block in blocks:
             self.scan.write(block)
-        self.scan.close()
+        self.scan.write(b"\n")
         return self.scan.found()
 
     @property
