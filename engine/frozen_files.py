@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -11,15 +12,22 @@ from pathlib import Path
 class FrozenFiles:
     """Some files of a folder, and their SHA-256 when the study was opened."""
 
-    def __init__(self, folder: Path, digests: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        digests: Mapping[str, str],
+        stamps: Mapping[str, tuple[int, ...] | None],
+    ) -> None:
+        """`stamps` are of before the files were read: what changes meanwhile is seen later."""
         self.folder = folder
         self.digests = dict(digests)
-        self._stamps = {name: _stamp(folder / name) for name in digests}
+        self._stamps = dict(stamps)
 
     @classmethod
     def read(cls, folder: Path, names: Sequence[str]) -> FrozenFiles:
         """Hash the files. Raises OSError, with the file's name, for one that cannot be read."""
-        return cls(folder, {name: digest(folder / name) for name in names})
+        stamps = {name: _stamp(folder / name) for name in names}
+        return cls(folder, {name: digest(folder / name) for name in names}, stamps)
 
     def changed(self, copy: Path | None = None) -> list[str]:
         """The names of the files that are not what they were; those of a `copy` of the folder."""
@@ -41,7 +49,9 @@ class FrozenFiles:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file. Raises OSError."""
+    """The SHA-256 of a file. Raises OSError; a pipe, which would wait for ever, is none."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from engine import work_copy
+from engine import frozen_files, work_copy
 from engine.frozen_files import FrozenFiles
 from engine.work_copy import LARGEST_FILE, MOST_FILES, copy, survey
 
@@ -169,3 +170,26 @@ def test_folders_nested_as_deep_as_can_be_are_shared(project: Path, tmp_path: Pa
     assert len(layout.shared) == 2  # with .venv
     copy(project, layout, tmp_path / "copy", link_shared=False)
     assert (tmp_path / "copy" / layout.shared[1]).is_dir()
+
+
+def test_a_frozen_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data")
+    with pytest.raises(OSError, match="it is not a file"):
+        FrozenFiles.read(tmp_path, ["data"])
+
+
+def test_a_frozen_file_that_changes_while_it_is_read_is_seen_to_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").write_text("1")
+    known = frozen_files.digest
+
+    def digest(path: Path) -> str:
+        found = known(path)
+        path.write_text("another text")
+        return found
+
+    monkeypatch.setattr(frozen_files, "digest", digest)
+    frozen = FrozenFiles.read(tmp_path, ["data"])
+    monkeypatch.undo()
+    assert frozen.touched() == frozen.changed() == ["data"]
