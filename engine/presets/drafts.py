@@ -58,7 +58,8 @@ class Draft:
 
 def study_name(checkout: Checkout) -> str:
     """A name for the study: that of the folder."""
-    return re.sub(r"[\x00-\x1f\x7f]", "", checkout.folder.name)[:100] or "study"
+    name = checkout.folder.name.encode("utf-8", "replace").decode()  # which may be no text
+    return re.sub(r"[\x00-\x1f\x7f]", "", name)[:100] or "study"
 
 
 def papers(checkout: Checkout) -> dict[str, str]:

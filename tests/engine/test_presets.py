@@ -337,3 +337,10 @@ def test_whatever_is_written_is_read_again(
 def test_what_is_no_setting_is_not_written() -> None:
     with pytest.raises(SettingsError, match=r"target\.colour is no setting"):
         settings_text({"target": {"path": "a.py", "colour": "red"}}, "")
+
+
+def test_a_folder_whose_name_is_no_text_gives_a_name_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "train.py").write_text("LR = 0.1\nprint('val_loss:', LR)\n")
+    assert written(folder, drafted(folder)[0])["name"] == "caf?"
