@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import psutil
 
 from engine.executor import Slot
+from engine.visible_gpus import visible_gpus
 from env import sandbox
 from env.sandbox import Sandbox
 
 _MEMORY_SHARE = 0.8  # of the machine's memory, for all slots together
 _PROBE_SECONDS = 120.0
+_DRIVER = "the driver's"  # in place of the CUDA version of a torch
 
 # Runs in a process of its own: CUDA must not be touched in the engine, and may hang.
 _PROBE = """
@@ -97,6 +100,11 @@ def unusable(cuda: Cuda) -> str | None:
     """Why a present NVIDIA device cannot be used and what to get, or None when it can."""
     if cuda.names and not cuda.error:
         return None
+    if cuda.toolkit == _DRIVER:
+        return (
+            f"This machine has an NVIDIA GPU that cannot be used ({cuda.error or 'no device'}): "
+            "check it with nvidia-smi, or run on the CPU with --slots cpu."
+        )
     if cuda.toolkit is None:
         return (
             f"This machine has an NVIDIA GPU, but torch {version('torch')} is a CPU build: install "
@@ -121,10 +129,15 @@ def probe_nvml() -> Cuda:
         uuids = tuple(_text(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles)
         buses = [_text(pynvml.nvmlDeviceGetPciInfo(handle).busId) for handle in handles]
     except pynvml.NVMLError as error:
-        return Cuda((), "the driver's", str(error))
+        return Cuda((), _DRIVER, str(error))
     # NVML writes eight digits of the domain, the folders in /proc have four, in small letters.
     nodes = tuple(device_node(bus.lower()[-12:]) for bus in buses)
-    return Cuda(names, "the driver's", "", uuids, nodes)
+    own = os.environ.get("CUDA_VISIBLE_DEVICES")
+    seen = visible_gpus(uuids, own)
+    hidden = "" if seen else f"CUDA_VISIBLE_DEVICES = {own!r} names none of its devices"
+    found = (tuple(values[number] for number in seen) for values in (names, uuids, nodes))
+    own_names, own_uuids, own_nodes = found
+    return Cuda(own_names, _DRIVER, hidden, own_uuids, own_nodes)
 
 
 def _text(value: bytes | str) -> str:

@@ -15,6 +15,7 @@ from engine.devices import (
     works_inside,
 )
 from engine.executor import Slot
+from engine.visible_gpus import visible_gpus
 from env.sandbox import Sandbox
 
 TWO = Cuda(("H200", "H200"), "13.0", "")
@@ -180,3 +181,19 @@ def test_cuda_inside_is_tried_with_a_real_operation() -> None:
 
     slot = Slot(0, "cuda:0", 1, 1)
     assert works_inside(slot, Sandbox()) == torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    ("own", "seen"),
+    [
+        (None, [0, 1, 2]),
+        ("", []),
+        ("2", [2]),
+        ("2, 0", [2, 0]),
+        ("GPU-bb", [1]),
+        ("1,7,0", [1]),
+        ("MIG-1", []),
+    ],
+)
+def test_gpus_that_a_person_has_hidden_are_not_used(own: str | None, seen: list[int]) -> None:
+    assert visible_gpus(["GPU-aa11", "GPU-bb22", "GPU-cc33"], own) == seen
