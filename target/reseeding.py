@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from target.hints import frozen_lines
 from target.literal import evaluate, render
 from target.seeds import is_seed, names_seed, says_seed, seeds
 from target.source import Script, parse
@@ -15,7 +16,8 @@ _BOUND = 1 << 31  # every library takes a seed below that
 def reseed(source: str, seed: int) -> str:
     """The script with `seed` added to each seed that stands in it as an integer, modulo 2**31.
 
-    So different seeds stay different. Nothing else changes. Raises SourceError.
+    So different seeds stay different. Nothing else changes, nor what a hint says is frozen, such as
+    the seed of the data. Raises SourceError.
     """
     script = parse(source)
     found = {script.span(node): value for node, value in _literals(script)}
@@ -28,9 +30,10 @@ def reseed(source: str, seed: int) -> str:
 
 
 def _literals(script: Script) -> Iterator[tuple[ast.expr, int]]:
+    frozen = frozen_lines(script)
     for node in script.nodes:
         for expression in _held(node):
-            value = evaluate(expression)
+            value = None if expression.lineno in frozen else evaluate(expression)
             if isinstance(value, int) and not isinstance(value, bool):
                 yield expression, value
 

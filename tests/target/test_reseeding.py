@@ -68,3 +68,8 @@ def test_only_luck_changes(seed: int, end: str, mark: str) -> None:
 )
 def test_what_is_no_number_stays(source: str) -> None:
     assert reseed(source, 5) == source
+
+
+def test_a_seed_that_is_frozen_stays() -> None:
+    script = "SPLIT_SEED = 1  # arl: frozen\nSEED = 2\n"
+    assert reseed(script, 100) == "SPLIT_SEED = 1  # arl: frozen\nSEED = 102\n"
