@@ -171,6 +171,8 @@ class CmaEsPolicy(ConfigurationPolicy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state: its generations are gone through again."""
         super().load_state_dict(state)
+        if self._is_of_other_axes(state):
+            state = {**state, "past": [], "told": [], "asked": []}
         self._past = [[Sample(*sample) for sample in ranked] for ranked in state["past"]]
         self._told = [(Sample(*sample), tuple(found)) for sample, found in state["told"]]
         self._asked = {number: Sample(*sample) for number, sample in state["asked"]}

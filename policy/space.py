@@ -213,8 +213,16 @@ class ConfigurationPolicy(SearchPolicy):
         super().load_state_dict(state)
         self._given = state["given"]
         self._space = Space(self._given)
+        if self._is_of_other_axes(state):
+            state = {**state, "history": [], "pending": []}
         self._history = History.from_record(state["history"])
         self._pending = {number: tuple(found) for number, found in state["pending"]}
+
+    def _is_of_other_axes(self, state: Mapping[str, Any]) -> bool:
+        """Whether it is of a version that found other sites: its numbers say nothing here."""
+        known = [record[0] for record in state["history"]]
+        known += [found for _, found in state["pending"]]
+        return any(len(found) != len(self._space.axes) for found in known)
 
     def _learn(self, source: str, outcome: Outcome) -> None:
         configuration = self._space.encode(source)

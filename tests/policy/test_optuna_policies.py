@@ -318,3 +318,17 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PolicyError, match=rf"needs the package {package}: .*arl-tui\[optuna\]"):
         policy.make(name, SOURCE, 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_of_when_fewer_sites_were_found_is_gone_on_from(name: str) -> None:
+    before, now = SOURCE.replace("DROPOUT = 0.0\n", "DROPOUT = 0.0  # arl: frozen\n"), SOURCE
+    first = policy.make(name, before, 1)
+    for number in range(12):
+        first.tell(first.ask(), Outcome(status="discard", val_bpb=2.0 + number / 100))
+    first.ask()
+    state = json.loads(json.dumps(first.state_dict() | {"given": now, "incumbent": now}))
+    again = policy.make(name, now, 1)
+    again.load_state_dict(state)
+    for number in range(12):
+        again.tell(again.ask(), Outcome(status="discard", val_bpb=2.0 + number / 100))
