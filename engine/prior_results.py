@@ -8,6 +8,7 @@ that is missing is empty.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from state.records import PriorResult
@@ -24,8 +25,9 @@ def parse_results(text: str, metric: str) -> tuple[list[PriorResult], list[str]]
 
     A run that crashed has no score. Memory is in MiB.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
-    header = [name.strip().lower() for name in lines[0].split("\t")] if lines else []
+    # Lines end at no other character: descriptions may hold what Python counts as line ends, too.
+    lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff").rstrip("\r\n"))
+    header = [name.strip().lower() for name in lines[0].split("\t")]
     score = next((name for name in (metric.lower(), *_SCORES) if name in header), None)
     if score is None:
         return [], [f"it has no header with a column {metric}, as in commit, {metric}, status"]

@@ -117,3 +117,11 @@ def test_any_text_gives_results_that_can_be_kept(text: str, header: str) -> None
     assert [result.position for result in found] == list(range(len(found)))
     assert all(result.score is None or abs(result.score) < float("inf") for result in found)
     assert all("\n" not in sentence for sentence in wrong)
+
+
+def test_lines_end_at_line_ends_alone() -> None:
+    head = "commit\tval_bpb\tstatus\tdescription\r\n"
+    text = head + "a\t0.9\tkeep\tone\u2028two\x0cthree\rb\t0.8\tkeep\t\n"
+    found, wrong = parse_results(text, "val_bpb")
+    assert [result.commit for result in found] == ["a", "b"]
+    assert wrong == []
