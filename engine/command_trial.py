@@ -20,7 +20,7 @@ from engine.command_target import CommandTarget
 from engine.curve import LossCurve
 from engine.executor import Budget, CurvePoint, Listener, TrialRequest, TrialResult, TrialStatus
 from engine.faults import fault_point
-from engine.output_reading import last_error, last_line, out_of_memory
+from engine.output_reading import failing_part, last_error, last_line, out_of_memory
 from engine.score_pattern import ScoreError, parse_score
 from engine.supervised import Supervisor, SupervisorError
 from engine.timing import Split
@@ -191,7 +191,7 @@ def _outside(end: messages.Exit, budget: Budget) -> str:
 
 def _failure(end: messages.Exit, memory_bytes: int) -> tuple[TrialStatus, str]:
     """What a command failed of that ended with an error."""
-    memory = out_of_memory(end.log)
+    memory = out_of_memory(failing_part(end.log))
     if memory is not None:
         return "oom", memory
     # Nobody here killed it, so a kill after much memory was the kernel's.

@@ -45,6 +45,12 @@ def out_of_memory(log: str) -> str | None:
     return None
 
 
+def failing_part(log: str) -> str:
+    """A log from its first traceback on: what went wrong before was got over. All without one."""
+    start = log.find(_TRACEBACK)
+    return log if start < 0 else log[start:]
+
+
 def _lines(text: str) -> list[str]:
     """Its lines without colours; a carriage return ends one, too."""
     return [printable(line) for line in re.split(r"[\r\n]+", _ESCAPES.sub("", text))]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.output_reading import last_error, last_line, out_of_memory
+from engine.output_reading import failing_part, last_error, last_line, out_of_memory
 from engine.score_pattern import LARGEST, ScoreError, default_pattern, parse_score
 
 
@@ -114,3 +114,11 @@ def test_memory_that_has_run_out(line: str) -> None:
 @pytest.mark.parametrize("line", ["memory: 3 GiB", "peak_memory_mb: 100", "ValueError: no memory"])
 def test_memory_that_has_not(line: str) -> None:
     assert out_of_memory(f"{line}\n") is None
+
+
+def test_memory_that_ran_out_and_was_got_over_is_no_reason() -> None:
+    warning = "CUDA out of memory, trying half the batch\n"
+    traceback = 'Traceback (most recent call last):\n  File "a.py"\n'
+    assert out_of_memory(failing_part(f"{warning}{traceback}ValueError: 3\n")) is None
+    assert out_of_memory(failing_part(f"step 1\n{traceback}MemoryError\n")) == "MemoryError"
+    assert out_of_memory(failing_part(warning)) == warning.strip()
