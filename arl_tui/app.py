@@ -87,7 +87,7 @@ class StudyApp(App[int]):
             "s", "supervise", "Supervise", id="supervise", tooltip="Review each edit, or no longer"
         ),
         Binding("S", "stop", "Stop", id="stop", tooltip="Stop the engine; asks first"),
-        Binding("P", "program", "Program", id="program", tooltip="Read program.md", show=False),
+        Binding("i", "program", "Program", id="program", tooltip="Read program.md", show=False),
     ]
 
     def __init__(

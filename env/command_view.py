@@ -70,10 +70,9 @@ def mounts(access: Access, needed: Iterable[str] = ()) -> tuple[Mount, ...]:
         if home != "/" and not _of_system(home) and not _of_kernel(home):
             wanted[home] = Mount(home, "empty")
     for path in access.shared:
-        below = os.path.relpath(path, access.work)
-        at = os.path.join(work, below)
-        if os.path.exists(path) and not _through_link(access.folder, below):
-            wanted[at] = Mount(at, "read", at)
+        at = _in_copy(access.folder, work, os.path.relpath(path, access.work))
+        if at is not None and os.path.exists(path):
+            wanted[at] = Mount(at, "read", os.path.realpath(path))
     kinds: tuple[tuple[Kind, Iterable[str]], ...] = (
         ("read", (*access.read, *needed)),
         ("write", access.write),
@@ -135,14 +134,14 @@ def _resolved(path: str) -> tuple[list[Mount], str]:
     return links, done
 
 
-def _through_link(folder: str, below: str) -> bool:
-    """Whether a path below the copy is a link there, or leads through one: nothing lies on it."""
-    at = folder
-    for part in below.split("/"):
-        at = os.path.join(at, part)
-        if os.path.islink(at):
-            return True
-    return False
+def _in_copy(folder: str, work: str, below: str) -> str | None:
+    """Where a path below the copy lies inside, links followed; None when it leads out of it."""
+    copy = os.path.realpath(folder)
+    real = os.path.realpath(os.path.join(copy, below))
+    for root in (copy, work):  # a link may name the project by its own path
+        if view.inside(real, root):
+            return os.path.normpath(os.path.join(work, os.path.relpath(real, root)))
+    return None
 
 
 def _of_system(path: str) -> bool:

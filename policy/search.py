@@ -129,7 +129,11 @@ class SearchPolicy(Policy):
             proposal = self._new(edit)
             if proposal is not None:
                 return self._noted(proposal)
-        raise PolicyExhausted(
+        raise self._exhausted()
+
+    @staticmethod
+    def _exhausted() -> PolicyExhausted:
+        return PolicyExhausted(
             "every edit of the script's sites has been tried: give it more constants, or stop here"
         )
 

@@ -88,8 +88,11 @@ class _Reading(Execution):
 
     def judge(self, stmt: ast.stmt, test: ast.expr, expected: bool, scope: Scope) -> None:
         """Evaluate the test; one that fails once does not hold."""
-        known = None if self.doubt else truth(self.value(test, scope))
-        holds = None if known is None else known is expected
+        self.divided_by_zero = False
+        known = truth(self.value(test, scope))
+        holds = None if self.doubt or known is None else known is expected
+        if self.divided_by_zero:
+            holds = False
         name = scope.module.name
         key = (name, stmt.lineno, stmt.col_offset)
         before = self._said.get(key)

@@ -62,10 +62,9 @@ class Execution(Calls):
                 whole = ast.BinOp(_loaded(target), op, value)
                 self.assign(target, self.value(whole, scope), scope)
             case ast.Expr(value=value):
-                if _exits(stmt):
-                    return Flow.LEAVE
                 self.value(value, scope)
                 self._changed(value, scope)
+                return Flow.LEAVE if _exits(value) else Flow.ON
             case ast.Assert(test=test):
                 self.judge(stmt, test, True, scope)
             case ast.If():
@@ -102,8 +101,7 @@ class Execution(Calls):
         return Flow.ON
 
     def _branch(self, stmt: ast.If, scope: Scope) -> Flow:
-        raises = bool(stmt.body) and (isinstance(stmt.body[-1], ast.Raise) or _exits(stmt.body[-1]))
-        if raises:
+        if _fails(stmt.body[-1]) and not is_guard(stmt):
             self.judge(stmt, stmt.test, False, scope)
         known = True if is_guard(stmt) else truth(self.value(stmt.test, scope))
         if is_guard(stmt) and scope.get("__name__") != "__main__":
@@ -251,12 +249,22 @@ def _loaded(target: ast.expr) -> ast.expr:
     return ast.Constant(...)
 
 
-def _exits(stmt: ast.stmt) -> bool:
+def _exits(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="exit" | "quit")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="exit" | "_exit")):
+            return True
+    return False
+
+
+def _fails(stmt: ast.stmt) -> bool:
+    """Whether this ends the script without a score: a raise, or an exit that says so."""
     match stmt:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="exit" | "quit"))):
+        case ast.Raise():
             return True
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="exit" | "_exit"))):
-            return True
+        case ast.Expr(value=ast.Call(args=[ast.Constant(value=code)]) as call):
+            return _exits(call) and code not in (0, None)
     return False
 
 

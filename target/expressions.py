@@ -36,6 +36,7 @@ class Expressions(ABC):
 
     def __init__(self) -> None:
         self.doubt = 0
+        self.divided_by_zero = False
         self._left = _STEPS
 
     @abstractmethod
@@ -110,7 +111,11 @@ class Expressions(ABC):
         return found
 
     def _binary(self, node: ast.BinOp, scope: Scope) -> Value:
-        return binary(node.op, self.value(node.left, scope), self.value(node.right, scope))
+        left, right = self.value(node.left, scope), self.value(node.right, scope)
+        divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+        if divides and not self.doubt and right == 0 and isinstance(left, int | float):
+            self.divided_by_zero = True
+        return binary(node.op, left, right)
 
     def _unary(self, node: ast.UnaryOp, scope: Scope) -> Value:
         return unary(node.op, self.value(node.operand, scope))

@@ -120,7 +120,17 @@ def test_a_project_behind_a_link(home: Path) -> None:
     assert found["proj/data"] == "read"
 
 
-def test_nothing_is_laid_on_a_link_of_the_copy(home: Path) -> None:
+@pytest.mark.parametrize("absolute", [True, False])
+def test_what_is_shared_lies_where_a_link_of_the_copy_leads(home: Path, absolute: bool) -> None:
+    (home / "proj/link.py").symlink_to("prepare.py")
+    leads = home / "proj/prepare.py" if absolute else Path("prepare.py")
+    (home / "proj/.arl/copy/link.py").symlink_to(leads)
+    found = plan(home, shared=within(home, "proj/link.py"))
+    assert found["proj/prepare.py"] == "read"
+    assert "proj/link.py" not in found
+
+
+def test_nothing_is_laid_outside_of_the_copy(home: Path) -> None:
     copy = home / "proj/.arl/copy"
     (copy / "data").rmdir()
     (copy / "data").symlink_to("/etc")

@@ -106,6 +106,23 @@ def test_a_raise_under_an_if_is_a_constraint() -> None:
     assert violated("import sys\nA = 3\nif A > 2:\n    print('no')\n    sys.exit(1)\n")
 
 
+def test_a_test_that_divides_by_zero_fails() -> None:
+    source = "A = 12\nB = {}\nassert x or A % B == 0\nassert A % B == 0\n"
+    assert violated(source.format(4)) is None
+    assert violated(source.format(0)) == "line 4: `assert A % B == 0` would fail: A is 12, B is 0"
+
+
+def test_leaving_as_usual_is_no_constraint() -> None:
+    assert constraints("import sys\nA = 3\nif A > 2:\n    sys.exit(0)\n") == ()
+    assert violated("import sys\nA = 3\nif A > 2:\n    sys.exit('no')\n")
+    source = (
+        "import sys\nA = 3\ndef main():\n    assert A == 4\n"
+        "if __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    assert violated(source) == "line 4: `assert A == 4` would fail: A is 3"
+    assert len(constraints(source)) == 1
+
+
 def test_the_sentence_names_line_expression_and_values() -> None:
     source = "A = 10\nB = 4\n\nassert A % B == 0, 'must divide'\n"
     assert violated(source) == "line 4: `assert A % B == 0` would fail: A is 10, B is 4"

@@ -36,7 +36,7 @@ async def test_the_program_is_shown_over_any_screen(
     app = StudyApp(folder)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        await pilot.press("P")
+        await pilot.press("i")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert isinstance(app.screen, TextDialog)
@@ -78,7 +78,7 @@ async def test_what_is_not_there_is_said(
     app = StudyApp(study_folder(8, alive=False))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        await pilot.press("P", "e")
+        await pilot.press("i", "e")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert said(app) == [
