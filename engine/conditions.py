@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,13 @@ class Conditions:
         )
 
 
+def _shared(slot: Slot, slots: int) -> Slot:
+    """The slot of a command, which had all processors by hand: it keeps them where it is alone."""
+    if slot.threads or slots == 1:
+        return slot
+    return replace(slot, threads=max(1, (os.cpu_count() or 1) // slots))
+
+
 def _described(material: Environment | CommandTarget) -> dict[str, Any]:
     if isinstance(material, CommandTarget):
         return {"name": material.script, **material.record()}
@@ -81,7 +89,8 @@ async def establish(
     table = settings.slots
     command = command_target(settings)
     sealed = command is None
-    chosen = choose_slots(table.devices, table.threads, table.memory_gb, with_torch=sealed)
+    threads = table.threads or (1 if sealed else 0)
+    chosen = choose_slots(table.devices, threads, table.memory_gb, with_torch=sealed)
     confined = sandbox.detect(settings.sandbox)
     lacking = " and ".join(confined.missing)
     if settings.sandbox == "required" and lacking:
@@ -94,6 +103,7 @@ async def establish(
         announce(EngineEvent("warning", sentence))
 
     if command is not None:
+        chosen = tuple(_shared(slot, len(chosen)) for slot in chosen)
         return Conditions(chosen, budget_for(settings, chosen[0].device), command, confined)
     slots = await to_thread.run_sync(
         lambda: tuple(usable_inside(slot, confined) for slot in chosen)

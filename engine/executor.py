@@ -65,7 +65,7 @@ class Slot:
 
     number: int
     device: str  # "cpu" or "cuda:N"
-    threads: int
+    threads: int  # 0: as many as a command takes
     memory_bytes: int
     uuid: str = ""  # of the GPU; with its device file, a trial can be shown that GPU alone
     node: str = ""

@@ -64,7 +64,7 @@ class Slots(Table):
     """Where experiments run."""
 
     devices: str = "auto"  # cpu, cpu*2, cuda:0, cuda:0,cuda:1
-    threads: Count = 1
+    threads: Count | None = None  # none: one; a command target's share of the processors
     memory_gb: Positive | None = None  # per slot; none: a share of the machine
     warm: bool = True  # start the next trial's process while one trains
 

@@ -34,7 +34,7 @@ from engine.review import ReviewDesk
 from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
 from engine.settings import Settings
-from engine.target_reading import read_target
+from engine.target_reading import given_in_command, read_target
 from engine.telemetry import DeviceSampler
 from env import manifest
 from env.manifest import Environment
@@ -145,6 +145,8 @@ async def prepare_engine(
     publisher = Publisher(store, conditions.slots, energy.sampling(sampler.sample))
     if settings.limits.max_kwh is not None:
         await _warn_without_power(store, sampler, announce)
+    if isinstance(material, CommandTarget):
+        await _warn_of_given(store, material, target, announce)
     return Engine(
         store=store,
         decisions=Decisions(store, researcher, settings.acceptance, study.seed, announce),
@@ -164,6 +166,19 @@ async def prepare_engine(
             store, settings.selfeval, conditions.budget, study.seed
         ),
     )
+
+
+async def _warn_of_given(
+    store: Store, command: CommandTarget, text: str, announce: Announce
+) -> None:
+    """Say which sites are searched in vain, because the command gives their values."""
+    for name in given_in_command(text, command.command):
+        sentence = (
+            f"The command gives {name}, so edits of its default do nothing: take it out of the "
+            "command, or mark the line `# arl: frozen`."
+        )
+        await store.event("warning", None, {"sentence": sentence})
+        announce(EngineEvent("warning", sentence))
 
 
 async def _warn_without_power(store: Store, sampler: DeviceSampler, announce: Announce) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from engine.settings import FILE
 from engine.target_settings import Target
 from target import gate, shipped, source
+from target.sites import find_sites
 
 
 class TargetError(Exception):
@@ -35,3 +37,16 @@ def refusal(text: str, table: Target) -> str | None:
         reason = gate.check(text)
         reason = reason and f"{reason} (`gate = false` under [target] in {FILE} lets it in)"
     return reason
+
+
+def given_in_command(text: str, command: str) -> list[str]:
+    """Sites of a script that the command itself gives a value, such as `--lr`: edits do nothing.
+
+    Raises SourceError for a script that cannot be read.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    given = {word.partition("=")[0] for word in words if word.startswith("-")}
+    return [site.id for site in find_sites(text) if site.id.partition("[")[0] in given]

@@ -37,6 +37,7 @@ _PASSED_PREFIXES = (
     "PYTORCH_",
     "TRITON_",
 )
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SECRET = re.compile("TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@\s]+@")
 
@@ -51,7 +52,9 @@ def command_environment(
     set_: Mapping[str, str],
     passed: Sequence[str],
 ) -> dict[str, str]:
-    """The environment variables of a command on `device` ("cpu", "cuda:0"), with `threads`.
+    """The environment variables of a command on `device` ("cpu", "cuda:0").
+
+    `threads` is how many it shall use of the processors; with 0 the user's own variables say that.
 
     What looks like a secret is passed on only when it is named in `passed`; `set_` wins over all.
     `scratch` is the folder for temporary files, as the command sees it: inside bubblewrap
@@ -64,14 +67,12 @@ def command_environment(
         "HOME": home,
         "TMPDIR": scratch,
         "PYTHONUNBUFFERED": "1",  # or its lines would come late, and the last ones never
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
+        **(dict.fromkeys(_THREADS, str(threads)) if threads else {}),
         "CUDA_VISIBLE_DEVICES": uuid or visible_devices(device),
         **set_,
     }
 
 
 def _harmless(name: str, value: str) -> bool:
-    wanted = name in _PASSED or name.startswith(_PASSED_PREFIXES)
+    wanted = name in (*_PASSED, *_THREADS) or name.startswith(_PASSED_PREFIXES)
     return wanted and not _SECRET.search(name) and not _ADDRESS_WITH_PASSWORD.search(value)

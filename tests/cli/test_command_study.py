@@ -81,15 +81,37 @@ def test_from_a_checkout_to_a_branch_of_kept_edits(
     assert capsys.readouterr().out == best.stdout
 
 
-def test_a_killed_study_goes_on(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def engine_at_work(checkout: Path, capsys: pytest.CaptureFixture[str]) -> subprocess.Popen[bytes]:
+    """An engine in a process of its own, once an experiment runs."""
     command = [sys.executable, "-m", "arl_tui.cli", "run", "--headless", "--max-experiments", "6"]
     engine = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 60
     database = checkout / ".arl" / "study.db"
     while time.monotonic() < deadline:
         if database.exists() and any(run["status"] == "running" for run in _history(capsys)):
-            break
+            return engine
         time.sleep(0.1)
+    engine.kill()
+    raise TimeoutError("no experiment began")
+
+
+def test_a_frozen_file_that_changes_meanwhile_stops_the_study(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare = checkout / "prepare.py"
+    before = prepare.read_text()
+    engine = engine_at_work(checkout, capsys)
+    prepare.write_text(before + "\n# changed\n")
+    assert engine.wait(60) == Exit.EPOCH_CHANGED
+    status = output(capsys, "status")
+    assert (status["state"], "prepare.py changed" in status["reason"]) == ("stopped", True)
+    prepare.write_text(before)
+    assert headless("--max-experiments", "6") == Exit.OK
+    assert all(run["ended_at"] and run["comparable"] for run in output(capsys, "history"))
+
+
+def test_a_killed_study_goes_on(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = engine_at_work(checkout, capsys)
     os.killpg(engine.pid, signal.SIGKILL)
     engine.wait()
     assert headless("--max-experiments", "6") == Exit.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -146,15 +148,31 @@ def test_a_folder_that_cannot_be_written(odd_scripts: ModuleType, capsys: Captur
     assert os.listdir("locked") == ["train.py"]
 
 
+# Who runs the tests in the background of a shell has SIGINT ignored, and children inherit that.
+_INIT = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[1:] = ["init"]
+from arl_tui.cli import main
+main()
+"""
+
+
 class Terminal:
     """`arl-tui init` on a terminal, with a person who answers."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self) -> None:
         self.master, slave = pty.openpty()
-        command = [sys.executable, "-m", "arl_tui.cli", "init", *arguments]
+        command = [sys.executable, "-c", _INIT]
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
         self.seen = ""
+
+    def close(self) -> None:
+        """End it, however far it has come."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
 
     def until(self, text: str) -> None:
         """Wait until a text has been printed."""
@@ -172,46 +190,57 @@ class Terminal:
         os.write(self.master, answer.encode() + b"\n")
 
     def end(self) -> int:
-        while True:
-            try:
-                data = os.read(self.master, 4096)
-            except OSError:
-                break
-            if not data:
-                break
-            self.seen += data.decode()
-        os.close(self.master)
+        """Read to the end; returns the exit code."""
+        try:
+            while data := os.read(self.master, 4096):
+                self.seen += data.decode()
+        except OSError:  # the other end is closed
+            pass
         return self.process.wait(60)
 
 
-def test_a_person_is_asked_what_is_not_clear(odd_scripts: ModuleType) -> None:
+Open = Callable[[], Terminal]
+
+
+@pytest.fixture
+def terminal() -> Iterator[Open]:
+    """Opens terminals, and closes them at the end."""
+    with contextlib.ExitStack() as opened:
+        yield lambda: opened.enter_context(contextlib.closing(Terminal()))
+
+
+def test_a_person_is_asked_what_is_not_clear(odd_scripts: ModuleType, terminal: Open) -> None:
     for name in ("a.py", "b.py"):
         odd_scripts.write("two_metrics", Path(), name)
-    terminal = Terminal()
-    terminal.answer("Which script may be edited (a.py, b.py)?", "c.py")
-    terminal.answer("There is no file c.py.", "")
-    terminal.answer("Which script", "b.py")
-    terminal.answer("(val_loss, accuracy max)", "accuracy max")
-    assert terminal.end() == Exit.OK, terminal.seen
+    shown = terminal()
+    shown.answer("Which script may be edited (a.py, b.py)?", "c.py")
+    shown.answer("There is no file c.py.", "")
+    shown.answer("Which script", "b.py")
+    shown.answer("(val_loss, accuracy max)", "accuracy max")
+    assert shown.end() == Exit.OK, shown.seen
     found = tables()
     assert (found["target"]["path"], found["metric"]["name"]) == ("b.py", "accuracy")
-    assert "Which command" not in terminal.seen
+    assert "Which command" not in shown.seen
 
 
-def test_enter_takes_the_default(odd_scripts: ModuleType) -> None:
+def test_enter_takes_the_default(odd_scripts: ModuleType, terminal: Open) -> None:
     odd_scripts.write("two_metrics", Path())
-    terminal = Terminal()
-    terminal.answer("[val_loss]", "")
-    assert terminal.end() == Exit.OK, terminal.seen
+    shown = terminal()
+    shown.answer("[val_loss]", "")
+    assert shown.end() == Exit.OK, shown.seen
     assert tables()["metric"]["name"] == "val_loss"
 
 
-def test_ctrl_c_leaves_nothing_behind(odd_scripts: ModuleType) -> None:
+def test_ctrl_c_leaves_nothing_behind(odd_scripts: ModuleType, terminal: Open) -> None:
     odd_scripts.write("two_metrics", Path())
-    terminal = Terminal()
-    terminal.until("[val_loss]")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end() == Exit.INTERRUPTED, terminal.seen
+    shown = terminal()
+    shown.until("[val_loss]")
+    for _ in range(10):  # one that comes just before it reads is not seen
+        shown.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            shown.process.wait(10)
+            break
+    assert shown.end() == Exit.INTERRUPTED, shown.seen
     assert os.listdir() == ["train.py"]
 
 

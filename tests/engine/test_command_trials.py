@@ -20,7 +20,7 @@ from engine.command_target import CommandTarget, command_target
 from engine.conditions import budget_for
 from engine.executor import CurvePoint, Listener, Slot, TrialRequest, TrialResult
 from engine.settings import validate
-from engine.target_reading import TargetError
+from engine.target_reading import TargetError, given_in_command
 from env import sandbox
 from env.sandbox import Sandbox
 from target import source
@@ -387,3 +387,15 @@ def test_a_script_that_is_a_link(project: Path) -> None:
     (project / "train.py").symlink_to("real.py")
     with pytest.raises(TargetError, match="is a link"):
         _target(project)
+
+
+def test_options_that_the_command_gives_are_searched_in_vain() -> None:
+    script = (
+        "import argparse\nparser = argparse.ArgumentParser()\n"
+        'parser.add_argument("--lr", type=float, default=0.1)\n'
+        'parser.add_argument("--depth", type=int, default=4)\n'
+        "args = parser.parse_args()\nprint(args.lr, args.depth)\n"
+    )
+    assert given_in_command(script, "python train.py") == []
+    assert given_in_command(script, "python train.py --lr 0.2") == ["--lr"]
+    assert given_in_command(script, "python train.py --depth=3 'a b") == ["--depth"]

@@ -56,6 +56,16 @@ def test_a_command_gets_its_tools_and_no_secrets(monkeypatch: pytest.MonkeyPatch
     assert (found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("3", "")
 
 
+def test_alone_a_command_has_the_threads_that_its_person_gave_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    found = environment(threads=0)
+    assert (found["OMP_NUM_THREADS"], found.get("MKL_NUM_THREADS")) == ("5", None)
+    assert environment(threads=2)["OMP_NUM_THREADS"] == "2"
+
+
 def test_what_is_named_is_passed_on_and_what_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "token")
     monkeypatch.setenv("PATH", "/usr/bin")

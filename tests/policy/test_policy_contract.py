@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 
 import pytest
@@ -22,9 +23,20 @@ def test_an_unknown_option_is_named() -> None:
         policy.make("random", "A = 1\n", 0, colour="red")
 
 
+def _reads_a_program(
+    source: str,
+    seed: int,
+    *,
+    sealed: bool | None = None,
+    modules: Mapping[str, str] | None = None,
+    program: str | None = None,
+) -> tuple[str, int, str | None]:
+    return source, seed, program
+
+
 def test_the_program_reaches_policies_that_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("policy.reader_policy")
-    module.make = lambda source, seed, *, program=None: (source, seed, program)  # type: ignore[attr-defined]
+    module.make = _reads_a_program  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "policy.reader_policy", module)
     monkeypatch.setattr(registry, "names", lambda: ("random", "reader"))
     assert policy.make("reader", "A = 1\n", 3, program="# Do") == ("A = 1\n", 3, "# Do")
