@@ -55,7 +55,7 @@ class CommandTarget:
             "frozen": self.frozen.digests,
             "metric": self.metric.name,
             "direction": self.metric.direction,
-            "pattern": self.pattern,
+            "pattern": self.metric.pattern,  # as given: how the default is written may change
             "reseeded": self.reseeded,
             "env": {
                 name: hashlib.sha256(value.encode()).hexdigest()[:_HASH]

@@ -76,3 +76,10 @@ async def test_a_study_does_not_run_its_text_under_another_scripts_name(tmp_path
             await _enter(store, _target(tmp_path, "other.py"), rebaseline=True)
         await _enter(store, replace(target, command="python -O train.py"), rebaseline=True)
         assert len(await store.epochs()) == 2
+
+
+def test_how_the_default_pattern_is_written_is_no_part_of_an_epoch(tmp_path: Path) -> None:
+    target = _target(tmp_path)
+    assert replace(target, pattern="written otherwise (.*)").digest == target.digest
+    given = target.metric.model_copy(update={"pattern": "loss: (.*)"})
+    assert replace(target, metric=given).digest != target.digest
