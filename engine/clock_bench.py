@@ -24,8 +24,8 @@ from engine.contention import beyond
 from engine.decisions import BaselineFailed, trial_seed
 from engine.events import Announce
 from engine.executor import Listener, TrialRequest, TrialResult
-from engine.executors import executor_for
 from engine.hogs import hogs
+from engine.local import LocalExecutor
 from engine.settings import Settings
 from target import shipped
 
@@ -93,7 +93,9 @@ async def measure(
     sides: dict[bool, list[TrialResult]] = {False: [], True: []}
     with tempfile.TemporaryDirectory(prefix="arl-bench-") as scratch:
         async with anyio.create_task_group() as tasks:
-            executor = executor_for(tasks, conditions, Path(scratch))
+            executor = LocalExecutor(
+                tasks, conditions.environment, conditions.confined, Path(scratch)
+            )
             for number in range(replicates):
                 for hogged in (number % 2 == 1, number % 2 == 0):
                     request = TrialRequest(

@@ -24,6 +24,7 @@ from engine.output_reading import failing_part, last_error, last_line, out_of_me
 from engine.score_pattern import ScoreError, parse_score
 from engine.supervised import Supervisor, SupervisorError
 from engine.timing import Split
+from engine.work_copy import remove_tree
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
 from target import source
@@ -69,18 +70,17 @@ class CommandTrial:
             await to_thread.run_sync(partial(workshop.scratch.mkdir, parents=True, exist_ok=True))
             folder = Path(tempfile.mkdtemp(prefix="command-", dir=workshop.scratch))
             result = await self._run(folder)
-        except (SupervisorError, OSError) as error:
+        except (SupervisorError, OSError, source.SourceError, ValueError) as error:
             result = TrialResult("crash", str(error), curve=self._curve.points())
         finally:
             if folder is not None:
                 with anyio.CancelScope(shield=True):
-                    remove = partial(shutil.rmtree, folder, ignore_errors=True)
-                    await to_thread.run_sync(remove)
+                    await to_thread.run_sync(remove_tree, folder)
         return replace(result, timing=self._split.seconds())
 
     async def _run(self, folder: Path) -> TrialResult:
         target = self._workshop.target
-        changed = await to_thread.run_sync(target.frozen.changed)
+        changed = await to_thread.run_sync(target.frozen.touched)
         if changed:
             return TrialResult("interrupted", f"{', '.join(changed)} changed before it ran")
         order = await to_thread.run_sync(self._prepare, folder)
@@ -92,7 +92,7 @@ class CommandTrial:
         if tampered and not self._workshop.confined.bwrap:
             reason = f"it changed what is frozen: {', '.join(tampered)}"
             return replace(result, status="invalid", reason=reason, val_bpb=None)
-        changed = await to_thread.run_sync(target.frozen.changed)
+        changed = await to_thread.run_sync(target.frozen.touched)
         if changed:
             reason = f"{', '.join(changed)} changed while it ran"
             return replace(result, status="interrupted", reason=reason, val_bpb=None)

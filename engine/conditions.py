@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -45,18 +46,45 @@ class Conditions:
         return [*self.confined.layers, *(["own GPU alone"] if alone else [])]
 
     @property
+    def environment(self) -> Environment:
+        """What the trials of a sealed target get. Raises TypeError for a command's."""
+        if not isinstance(self.material, Environment):
+            raise TypeError("a command target has no environment")
+        return self.material
+
+    @property
     def epoch(self) -> NewEpoch:
         """What makes scores comparable, and a record of the rest."""
         sealed = isinstance(self.material, Environment)
         return NewEpoch(
-            environment_digest=self.material.digest,
+            environment_digest=self._digest(),
             budget=self.budget.seconds,
             clock=self.budget.clock,
             device_model=device_model(self.slots, with_torch=sealed),
             # A command target has the torch of its own interpreter, if it has any.
             torch_version=version("torch") if sealed else "its own",
-            environment={**_described(self.material), "sandbox": self.layers},
+            environment={**self._described(), "sandbox": self.layers},
         )
+
+    def _digest(self) -> str:
+        if isinstance(self.material, Environment):
+            return self.material.digest
+        whole = f"{self.material.digest} {self.slots[0].threads}"
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def _described(self) -> dict[str, Any]:
+        material = self.material
+        if isinstance(material, CommandTarget):
+            record = material.record()
+            return {"name": material.script, "threads": self.slots[0].threads, **record}
+        return {
+            "name": material.name,
+            "path": str(material.path),
+            "corpus": material.corpus,
+            "vocab_size": material.vocab_size,
+            "seq_len": material.seq_len,
+            "unigram_bpb": material.unigram_bpb,
+        }
 
 
 def _shared(slot: Slot, slots: int) -> Slot:
@@ -64,19 +92,6 @@ def _shared(slot: Slot, slots: int) -> Slot:
     if slot.threads or slots == 1:
         return slot
     return replace(slot, threads=max(1, (os.cpu_count() or 1) // slots))
-
-
-def _described(material: Environment | CommandTarget) -> dict[str, Any]:
-    if isinstance(material, CommandTarget):
-        return {"name": material.script, **material.record()}
-    return {
-        "name": material.name,
-        "path": str(material.path),
-        "corpus": material.corpus,
-        "vocab_size": material.vocab_size,
-        "seq_len": material.seq_len,
-        "unigram_bpb": material.unigram_bpb,
-    }
 
 
 async def establish(

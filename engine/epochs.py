@@ -15,6 +15,7 @@ _OF_A_COMMAND = {
     "direction": "the direction",
     "pattern": "the metric's pattern",
     "reseeded": "target.reseed",
+    "threads": "the number of threads (0: all)",
 }
 
 

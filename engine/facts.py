@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import anyio
+from anyio import to_thread
 
 from engine.devices import memory_free
 from engine.frozen_files import FrozenFiles
@@ -60,6 +61,9 @@ class FactReader:
         async with self._lock:
             await self._meters.save()
             ledger.take(await self._store.changes(ledger.seen))
+        changed: list[str] = []
+        if self._frozen is not None:
+            changed = await to_thread.run_sync(self._frozen.touched)
         return Facts(
             experiments=ledger.experiments,
             after_baseline=ledger.after_baseline,
@@ -73,7 +77,7 @@ class FactReader:
             record=ledger.record,
             waiting=ledger.open,
             streaks=ledger.streaks,
-            changed=() if self._frozen is None else tuple(self._frozen.touched()),
+            changed=tuple(changed),
         )
 
     async def close(self) -> None:

@@ -35,7 +35,10 @@ class FrozenFiles:
         return [name for name, known in self.digests.items() if _digest(folder / name) != known]
 
     def touched(self) -> list[str]:
-        """The same at less cost: only files whose time or size has changed are read again."""
+        """The same at less cost: only files whose times or size have changed are read again.
+
+        The kernel sets one of the times at each change, whatever a program sets.
+        """
         found = []
         for name, known in self.digests.items():
             stamp = _stamp(self.folder / name)

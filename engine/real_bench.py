@@ -25,7 +25,7 @@ from engine.decisions import BaselineFailed, trial_seed
 from engine.devices import device_model
 from engine.events import Announce
 from engine.executor import Budget, Executor, Listener, Slot, TrialRequest
-from engine.executors import executor_for
+from engine.local import LocalExecutor
 from engine.policy_bench import Climb, Contestant, StudyRecord
 from engine.settings import Settings
 from policy import Outcome, Status
@@ -98,7 +98,9 @@ async def bench_target(
                         tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
-            executor = executor_for(tasks, conditions, Path(scratch))
+            executor = LocalExecutor(
+                tasks, conditions.environment, conditions.confined, Path(scratch)
+            )
             bench = RealBench(plan, executor, conditions.slots, conditions.budget, journal, say)
             records = await bench.run()
             tasks.cancel_scope.cancel()
@@ -111,7 +113,7 @@ def conditions_of(plan: RealPlan, conditions: Conditions) -> dict[str, Any]:
     """What must stay the same for the trainings of a resume file to be comparable."""
     return {
         "target": digest(plan.target),
-        "environment": conditions.material.digest,
+        "environment": conditions.environment.digest,
         "budget": conditions.budget.seconds,
         "clock": conditions.budget.clock,
         "device": device_model(conditions.slots),

@@ -8,6 +8,7 @@ import re
 LARGEST = 1e100  # scores are squared
 
 _NUMBER = r"[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
 class ScoreError(ValueError):
@@ -22,7 +23,9 @@ def default_pattern(metric: str) -> str:
 
 def parse_score(text: str, metric: str) -> float:
     """The number that a script has printed. Raises ScoreError."""
-    plain = text.strip(" \t\"'%,;()[]{}").replace(",", "").replace("_", "")
+    plain = text.strip(" \t\"'%,;()[]{}").replace("_", "")
+    if _THOUSANDS.fullmatch(plain):  # and no decimal comma: 87,5 is no 875
+        plain = plain.replace(",", "")
     try:
         value = float(plain)
     except ValueError:

@@ -27,6 +27,7 @@ from engine.git_committer import GitCommitter
 from engine.loop import Ending, Engine
 from engine.meters import EnergyMeter, Meters
 from engine.notify import Notifier
+from engine.opening_warnings import warn
 from engine.publisher import Publisher
 from engine.recovery import recover
 from engine.researcher import Researcher
@@ -34,7 +35,7 @@ from engine.review import ReviewDesk
 from engine.score_words import ScoreWords
 from engine.selfeval import SelfEvaluation
 from engine.settings import Settings
-from engine.target_reading import given_in_command, read_target
+from engine.target_reading import read_target
 from engine.telemetry import DeviceSampler
 from env import manifest
 from env.manifest import Environment
@@ -143,10 +144,7 @@ async def prepare_engine(
     frozen = material.frozen if isinstance(material, CommandTarget) else None
     energy = EnergyMeter()
     publisher = Publisher(store, conditions.slots, energy.sampling(sampler.sample))
-    if settings.limits.max_kwh is not None:
-        await _warn_without_power(store, sampler, announce)
-    if isinstance(material, CommandTarget):
-        await _warn_of_given(store, material, target, announce)
+    await warn(store, settings, target, sampler, announce)
     return Engine(
         store=store,
         decisions=Decisions(store, researcher, settings.acceptance, study.seed, announce),
@@ -166,28 +164,6 @@ async def prepare_engine(
             store, settings.selfeval, conditions.budget, study.seed
         ),
     )
-
-
-async def _warn_of_given(
-    store: Store, command: CommandTarget, text: str, announce: Announce
-) -> None:
-    """Say which sites are searched in vain, because the command gives their values."""
-    for name in given_in_command(text, command.command):
-        sentence = (
-            f"The command gives {name}, so edits of its default do nothing: take it out of the "
-            "command, or mark the line `# arl: frozen`."
-        )
-        await store.event("warning", None, {"sentence": sentence})
-        announce(EngineEvent("warning", sentence))
-
-
-async def _warn_without_power(store: Store, sampler: DeviceSampler, announce: Announce) -> None:
-    """Say that energy will not be counted, if no device tells its power."""
-    samples = await to_thread.run_sync(sampler.sample)
-    if all(sample.power_w is None for sample in samples):
-        sentence = "No device tells its power here: limits.max_kwh will not end the study."
-        await store.event("warning", None, {"sentence": sentence})
-        announce(EngineEvent("warning", sentence))
 
 
 def policy_options(settings: Settings, program: str | None = None) -> dict[str, Any]:

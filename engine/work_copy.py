@@ -15,6 +15,8 @@ from pathlib import Path
 
 LARGEST_FILE = 8 << 20  # bytes; a larger one is shared
 LARGEST_FOLDER = 64 << 20  # bytes, with all that is below it
+MOST_BYTES = 512 << 20  # that are copied in all
+MOST_LINKS = 64  # that lead outside; of more, the folders that they lead into are opened
 MOST_FILES = 2000  # in a folder, with all that is below it
 MOST_SHARED = 64  # in a folder; with more, it is shared as a whole
 # Not part of what a script needs, or not meant for it: other studies hold what was tried.
@@ -54,11 +56,16 @@ def survey(folder: Path, edited: str = "", left_out: Sequence[Path] = ()) -> Lay
     found.enter("")
     if len(found.copied) > 4 * MOST_FILES or len(found.shared) > 16 * MOST_SHARED:
         raise OSError(f"{folder} holds too many files: give the script a folder of its own")
+    if found.bytes > MOST_BYTES:
+        raise OSError(
+            f"{folder} holds more than {MOST_BYTES >> 20} MiB of small files, which each run would "
+            "copy: put them into a folder below it"
+        )
     return Layout(
         tuple(found.folders),
         tuple(found.copied),
         tuple(found.shared),
-        tuple(found.links),
+        tuple(found.opened()),
         found.bytes,
     )
 
@@ -86,6 +93,23 @@ def copy(folder: Path, layout: Layout, into: Path, *, link_shared: bool) -> None
             (into / name).mkdir()
         else:
             (into / name).touch()
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all that is in it, also what a script has made read-only."""
+
+    def open_up(function: object, path: str, error: object) -> None:
+        parent = os.path.dirname(path)
+        try:
+            for place in (parent, path):
+                if os.path.isdir(place) and not os.path.islink(place):
+                    os.chmod(place, 0o700)
+        except OSError:
+            pass
+
+    # What could not be removed at first can be once its folder may be written to.
+    shutil.rmtree(folder, onerror=open_up)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _TooMuch(Exception):
@@ -160,6 +184,16 @@ class _Survey:
             self.bytes = before
             if not isinstance(error, OSError):
                 self.shared.append(path)
+
+    def opened(self) -> list[str]:
+        """What links lead to outside. Raises OSError for too many places."""
+        links = list(dict.fromkeys(self.links))
+        if len(links) > MOST_LINKS:
+            parents = dict.fromkeys(os.path.dirname(link) for link in links)
+            links = [path for path in parents if not self._is_too_wide(path)]
+        if len(links) > MOST_LINKS:
+            raise OSError(f"{self._root} has links into more than {MOST_LINKS} other folders")
+        return links
 
     def _is_too_wide(self, target: str) -> bool:
         """Whether a link must not open its target: the project, what holds it, or holds home."""

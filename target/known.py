@@ -133,8 +133,18 @@ def plain(value: Value) -> bool:
 
 
 def complete(value: Value) -> bool:
-    """Whether it is plain, or made of plain values alone."""
-    return all(map(complete, value)) if isinstance(value, tuple) else plain(value)
+    """Whether it is plain, or made of a limited number of plain values alone."""
+    waiting, seen = [value], 0
+    while waiting:
+        item = waiting.pop()
+        seen += 1
+        if seen > _LONGEST:  # a script may say `x = (x, x)` again and again
+            return False
+        if isinstance(item, tuple):
+            waiting.extend(item)
+        elif not plain(item):
+            return False
+    return True
 
 
 def truth(value: Value) -> bool | None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from engine.selfeval_bench import Row
 
 HEADING = (
-    f"{'rule':<10}{'runs':>5}{'aborted':>8}{'speed':>6}{'slowest':>8}{'later':>6}"
-    f"{'good':>6}{'false':>6}{'%':>6}{'runs':>7}{'worse':>9}{'worst':>9}\n"
+    f"{'rule':<9}{'runs':>5}{'aborted':>8}{'speed':>6}{'slowest':>8}{'later':>6}"
+    f"{'good':>5}{'false':>6}{'%':>5}{'runs':>6}{'worse':>8}{'worst':>8}\n"
 )
 LEGEND = """\
 runs, aborted: experiments per replay, and how many of them were ended early.
@@ -67,8 +67,8 @@ def line(row: Row) -> str:
     """One rule over all replays."""
     share = 100 * row.false / row.good if row.good else 0.0
     return (
-        f"{row.rule:<10}{row.experiments:>5.0f}{row.aborted:>8.1f}{row.speed:>6.2f}"
-        f"{row.slowest:>8.2f}{row.later:>6.2f}{row.good:>6}{row.false:>6}{share:>6.1f}"
-        f"{f'{row.false_runs}/{row.good_runs}':>7}"
-        f"{row.worse:>+9.4f}{row.worst:>+9.4f}\n"
+        f"{row.rule:<9}{row.experiments:>5.0f}{row.aborted:>8.1f}{row.speed:>6.2f}"
+        f"{row.slowest:>8.2f}{row.later:>6.2f}{row.good:>5}{row.false:>6}{share:>5.1f}"
+        f"{f'{row.false_runs}/{row.good_runs}':>6}"
+        f"{row.worse:>+8.4f}{row.worst:>+8.4f}\n"
     )

@@ -19,7 +19,7 @@ from arl_tui.exits import Exit
 
 Json = Any
 LOCAL = '\n[policy]\nname = "local"\n'
-RESEED = ('train.py"\n', 'train.py"\nreseed = true\n')
+RESEED = ("reseed = false", "reseed = true")
 
 
 @pytest.fixture
@@ -33,10 +33,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkouts: ModuleT
     code = run(["init", "--yes", "--command", f"{sys.executable} train.py", "--budget", "20"])
     assert code == Exit.OK
     settings = folder / "arl.toml"
-    text = settings.read_text().replace(
-        "[access.env]", '[access.env]\nAUTORESEARCH_MAX_STEPS = "4"'
-    )
-    settings.write_text(text + '\n[policy]\nname = "local"\n')
+    text = settings.read_text().replace("reseed = true", "reseed = false")
+    steps = '[access.env]\nAUTORESEARCH_MAX_STEPS = "4"'
+    settings.write_text(text.replace("[access.env]", steps) + LOCAL)
     return folder
 
 
@@ -149,7 +148,7 @@ def test_a_frozen_file_that_changes_needs_a_new_epoch(
         (('name = "val_bpb"', 'name = "loss"'), Exit.USAGE, "begun with the metric val_bpb"),
         (("seconds = 20", "seconds = 21"), Exit.EPOCH_CHANGED, "the budget was 20 and is 21"),
         (
-            ('train.py"\n', 'train.py"\nreseed = true\n'),
+            RESEED,
             Exit.EPOCH_CHANGED,
             "target.reseed was False",
         ),
@@ -191,9 +190,7 @@ def test_more_is_better(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run(["init", "--yes", "--command", f"{sys.executable} train.py"]) == Exit.OK
-    (folder / "arl.toml").write_text(
-        (folder / "arl.toml").read_text() + '\n[policy]\nname = "local"\n'
-    )
+    (folder / "arl.toml").write_text((folder / "arl.toml").read_text() + LOCAL)
     assert run(["try", "train.py"]) == Exit.OK
     assert "accuracy 0.96" in capsys.readouterr().out
     assert headless("--max-experiments", "14") == Exit.OK

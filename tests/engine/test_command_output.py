@@ -59,6 +59,7 @@ def test_scores_with_units_and_thousands() -> None:
         ("inf", "its loss is inf"),
         ("-1.5e200", "its loss is -1.5e+200, which is too large to compare"),
         ("fine", "what it printed as loss is no number: 'fine'"),
+        ("87,5 %", "what it printed as loss is no number: '87,5 %'"),
     ],
 )
 def test_scores_that_are_none(text: str, sentence: str) -> None:

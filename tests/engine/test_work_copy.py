@@ -131,6 +131,44 @@ def test_a_folder_with_too_many_files_of_its_own_is_refused(
         survey(project, "train.py")
 
 
+def test_a_folder_whose_small_files_are_too_large_together_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_copy, "MOST_BYTES", 100)
+    (project / "data.txt").write_bytes(bytes(101))
+    with pytest.raises(OSError, match="put them into a folder below it"):
+        survey(project, "train.py")
+
+
+def test_many_links_open_the_folders_that_they_lead_into(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_copy, "MOST_LINKS", 3)
+    for number in range(6):
+        corpus = tmp_path / "corpora" / str(number % 2)
+        corpus.mkdir(parents=True, exist_ok=True)
+        (corpus / f"{number}.txt").touch()
+        (project / f"{number}.txt").symlink_to(corpus / f"{number}.txt")
+    corpora = tmp_path / "corpora"
+    assert survey(project, "train.py").links == (str(corpora / "0"), str(corpora / "1"))
+    for number in range(6, 12):
+        (corpora / str(number)).mkdir()
+        (project / str(number)).symlink_to(corpora / str(number) / ".")
+    monkeypatch.setattr(work_copy, "MOST_LINKS", 1)
+    with pytest.raises(OSError, match="more than 1 other folders"):
+        survey(project, "train.py")
+
+
+def test_what_a_script_has_made_read_only_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    (folder / "kept").mkdir(parents=True)
+    (folder / "kept" / "weights").write_text("w")
+    (folder / "kept").chmod(0o500)
+    folder.chmod(0o500)
+    work_copy.remove_tree(folder)
+    assert not folder.exists()
+
+
 def test_frozen_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     first, second = tmp_path / "prepare.py", tmp_path / "uv.lock"
     first.write_text("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from textual.pilot import Pilot
 
 from arl_tui.app import StudyApp
 from arl_tui.made_up_metric import ACCURACY
+from state.folder import StudyFolder
+
+NOW = datetime(2026, 11, 1, 23, 2, tzinfo=UTC)
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 
@@ -36,8 +40,10 @@ def test_what_runs_is_aborted_below_its_threshold(
     assert snap_compare(app, press=["2"], terminal_size=SIZES["80x24"], run_before=settled)
 
 
-def test_the_history_with_the_best_first(study_app: MakeApp, snap_compare: Compare) -> None:
-    app = study_app(60, scale=ACCURACY)
+def test_the_history_with_the_best_first(
+    study_folder: Callable[..., StudyFolder], snap_compare: Compare
+) -> None:
+    app = StudyApp(study_folder(60, scale=ACCURACY), now=lambda: NOW)
 
     async def sort(pilot: Pilot[Any]) -> None:
         await settled(pilot)
