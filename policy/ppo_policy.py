@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +14,7 @@ from torch import Tensor
 
 from policy import features, weights
 from policy.board import MOVES, STATUSES, Board, Told
-from policy.contract import Outcome, Policy, PolicyError, Proposal, Status
-from policy.crashes import CrashMemory, put_off
+from policy.contract import Outcome, Policy, PolicyError, Proposal
 from policy.features import Observation
 from policy.learner import Learner, OnlineSettings
 from policy.moves import BINS
@@ -76,7 +74,6 @@ class PPOPolicy(SearchPolicy):
         self._board = self._roster.board()
         self._runs: dict[str, list[float]] = {}  # scores of what was observed, by source
         self._scores: dict[str, float] = {}  # of incumbents, past ones too
-        self._crashes = CrashMemory()
         self._seconds: list[float] = []
 
     @property
@@ -95,47 +92,22 @@ class PPOPolicy(SearchPolicy):
         generator = keyed_generator(self._seed, self._number)
         with single_thread(), torch.no_grad():
             seen = _rounded(features.observe(self._board, self._left()))
-            for draw, proposal in self._willing(self._candidates(seen, generator)):
-                self._noted(proposal)
-                if draw is None:
-                    return proposal
-                if self._online:
-                    self._learner.asked(proposal.number, seen, draw.moves, draw.log_prob)
-                chance = math.exp(draw.log_prob)
-                why = f"{proposal.why} (probability {chance:.2g})"
-                return replace(proposal, log_prob=draw.log_prob, why=why)
-        raise self._exhausted()
-
-    def _candidates(
-        self, seen: Observation, generator: torch.Generator
-    ) -> Iterator[tuple[_Draw | None, Proposal]]:
-        """New candidates: those that the network samples, then any that are left."""
-        for draw in self._draws(seen, generator):
-            if (proposal := self._new(draw.edit)) is not None:
-                yield draw, proposal
-        for edit in self._listed():
-            if (proposal := self._new(edit)) is not None:
-                yield None, proposal
-
-    def _willing(
-        self, candidates: Iterator[tuple[_Draw | None, Proposal]]
-    ) -> Iterator[tuple[_Draw | None, Proposal]]:
-        """What is likely to crash comes later. A sealed script is left to the network alone."""
-        if self._sealed:
-            return candidates
-        rng = random.Random(f"{self._seed}:{self._number}:crashes")
-        return put_off(candidates, lambda candidate: self._crash_free(candidate[1]), rng)
-
-    def _crash_free(self, proposal: Proposal) -> float:
-        before = self._roster.positions(proposal.parent)
-        return self._crashes.chance(before, self._roster.positions(proposal.source))
+            for draw in self._draws(seen, generator):
+                proposal = self._new(draw.edit)
+                if proposal is not None:
+                    self._noted(proposal)
+                    if self._online:
+                        self._learner.asked(proposal.number, seen, draw.moves, draw.log_prob)
+                    chance = math.exp(draw.log_prob)
+                    why = f"{proposal.why} (probability {chance:.2g})"
+                    return replace(proposal, log_prob=draw.log_prob, why=why)
+        return self._first_new(self._listed())
 
     def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """Remember the outcome, move with the incumbent, and learn."""
         super().tell(proposal, outcome)
         self._board = self._roster.enlist(self._incumbent, self._board)
         told, distance = self._told(proposal, outcome)
-        self._note_crash(proposal, STATUSES[int(told.status[0])])
         with single_thread():
             gain = float(self._board.tell(told)[0])
             if outcome.status == "keep":
@@ -185,7 +157,6 @@ class PPOPolicy(SearchPolicy):
             "runs": {name: list(scores) for name, scores in self._runs.items()},
             "scores": dict(self._scores),
             "seconds": list(self._seconds),
-            "crashes": self._crashes.state(),
             "learner": self._learner.state(),
         }
 
@@ -198,7 +169,6 @@ class PPOPolicy(SearchPolicy):
             self._roster = Roster.from_state(state["sites"])
             self._board = Board.from_state(unpack(state["board"]))
             self._learner.load(state["learner"])
-            self._crashes = CrashMemory.from_state(state.get("crashes", []))  # older: has none
             self._runs = {name: list(scores) for name, scores in state["runs"].items()}
             self._scores, self._seconds = dict(state["scores"]), list(state["seconds"])
         except PolicyError:
@@ -277,16 +247,6 @@ class PPOPolicy(SearchPolicy):
             memory=torch.tensor([_known(outcome.peak_memory_mb)]),
         )
         return told, float(sum(abs(after[row] - before[row]) for row in changed))
-
-    def _note_crash(self, proposal: Proposal, status: Status) -> None:
-        if status not in ("crash", "keep", "discard", "abort"):
-            return
-        try:
-            before = self._roster.positions(proposal.parent)
-            after = self._roster.positions(proposal.source)
-        except SourceError:  # what a person amended may be broken
-            return
-        self._crashes.tell(before, after, status == "crash")
 
     def _unused(self, outcome: Outcome) -> float:
         """The share of the usual seconds that were not needed."""
