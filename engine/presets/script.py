@@ -91,7 +91,8 @@ def _metric(given: Given, output: Output, script: str) -> Generator[Question, st
     """The table [metric], without memory."""
     name, said = given.metric, given.direction
     if name is None:
-        name, said = _named((yield _which_metric(output, script)), given)
+        question = _which_metric(output, script, given)
+        name, said = _named((yield question), given, question.default)
     printed = output.score(name)
     known = printed.direction if printed else metric_names.direction(name)
     which = drafts.direction_of(Given(direction=said), known, name)
@@ -99,19 +100,22 @@ def _metric(given: Given, output: Output, script: str) -> Generator[Question, st
     return {"name": printed.name if printed else name, **pattern, "direction": which}
 
 
-def _which_metric(output: Output, script: str) -> Question:
+def _which_metric(output: Output, script: str, given: Given) -> Question:
     found = output.likely or output.scores
     names = ", ".join(_described(score) for score in found[:_SHOWN])
     text = "What is the score called where it is printed? Add max where more is better."
     if found:
         text = f"Which printed number is the score ({names})?"
+    default = _described(found[0]) if found else None
+    if default and _metric_problem(default, given, None) is not None:
+        text += " Add min where less is better, max where more is."
     return Question(
         text=text,
-        default=_described(found[0]) if found else None,
+        default=default,
         sure=len(output.likely) == 1,
         missing=f"{script} prints no number that looks like a score: let it print one, such as "
         "`val_loss: 0.5`, or say what it is called with --metric.",
-        problem=_metric_problem,
+        problem=lambda answer: _metric_problem(answer, given, default),
     )
 
 
@@ -119,16 +123,18 @@ def _described(score: PrintedScore) -> str:
     return f"{score.name} max" if score.direction == "max" else score.name
 
 
-def _named(answer: str, given: Given) -> tuple[str, Any]:
-    """The name and the direction in an answer such as `accuracy max`."""
+def _named(answer: str, given: Given, default: str | None) -> tuple[str, Any]:
+    """The name and the direction in an answer such as `accuracy max`; `max` is the default's."""
     words = answer.split()
+    if words in (["min"], ["max"]) and default:
+        words = [*default.split()[:1], *words]
     if len(words) > 1 and words[-1] in ("min", "max"):
         return "_".join(words[:-1]), given.direction or words[-1]
     return "_".join(words), given.direction
 
 
-def _metric_problem(answer: str) -> str | None:
-    name, said = _named(answer, Given())
+def _metric_problem(answer: str, given: Given, default: str | None) -> str | None:
+    name, said = _named(answer, given, default)
     if not re.fullmatch(r"[^\s\x00-\x1f]{1,40}", name):
         return "A name has at most 40 characters."
     if said is None and metric_names.direction(name) is None:

@@ -205,6 +205,25 @@ def test_two_metrics_are_a_question(odd_scripts: ModuleType, tmp_path: Path) -> 
     assert "`result max`" in (question.problem("result") or "")
 
 
+def test_a_score_whose_direction_is_not_clear(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("LR = 0.1\nprint(f'result: {LR}')\n")
+    question = drafted(tmp_path, Given(direction="max"))[1][-1]
+    assert question.default == "result"
+    assert question.problem("result") is None  # it has been said
+    assert "Add min" not in question.text
+    asking = presets.PRESETS["script"].draft(checkout.look(tmp_path), Given())
+    question = next(asking)
+    while question.default != "result":
+        question = asking.send(question.default or "")
+    assert question.text.endswith("Add min where less is better, max where more is.")
+    assert question.problem("result") is not None
+    assert question.problem("max") is None
+    with pytest.raises(StopIteration) as ended:
+        asking.send("max")
+    metric = ended.value.value.tables["metric"]
+    assert (metric["name"], metric["direction"]) == ("result", "max")
+
+
 def test_several_scripts_are_a_question(odd_scripts: ModuleType, tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         odd_scripts.write("ten_lines", tmp_path, name)
