@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -20,7 +21,7 @@ from engine.command_target import CommandTarget
 from engine.curve import LossCurve
 from engine.executor import Budget, CurvePoint, Listener, TrialRequest, TrialResult, TrialStatus
 from engine.faults import fault_point
-from engine.output_reading import last_error, last_line, out_of_memory
+from engine.output_reading import last_error, last_line, out_of_memory, without_values
 from engine.score_pattern import ScoreError, parse_score
 from engine.supervised import Supervisor, SupervisorError
 from engine.timing import Split
@@ -85,6 +86,7 @@ class CommandTrial:
             return TrialResult("interrupted", f"{', '.join(changed)} changed before it ran")
         order = await to_thread.run_sync(self._prepare, folder)
         end = await self._supervise(order)
+        end = end.model_copy(update={"log": without_values(end.log, self._passed(order))})
         result = self._result(end)
         if result.status != "scored":
             return result
@@ -98,7 +100,12 @@ class CommandTrial:
             return replace(result, status="interrupted", reason=reason, val_bpb=None)
         return result
 
-    def _prepare(self, folder: Path) -> dict[str, object]:
+    def _passed(self, order: dict[str, Any]) -> dict[str, str]:
+        """The variables that the person passes on, whose values are not recorded."""
+        names = self._workshop.target.access.pass_env
+        return {name: order["env"][name] for name in names if name in order["env"]}
+
+    def _prepare(self, folder: Path) -> dict[str, Any]:
         """Make the work copy, with the candidate in it."""
         target, confined, request = self._workshop.target, self._workshop.confined, self._request
         study = StudyFolder(self._workshop.scratch.parent)
@@ -117,7 +124,7 @@ class CommandTrial:
             target, layout, request.slot, request.budget, confined, folder, request.seed
         )
 
-    async def _supervise(self, order: dict[str, object]) -> messages.Exit:
+    async def _supervise(self, order: dict[str, Any]) -> messages.Exit:
         supervisor = self._supervisor = await Supervisor.start()
         progress = self._workshop.target.progress
 
@@ -212,7 +219,10 @@ def _success(end: messages.Exit, target: CommandTarget) -> tuple[TrialStatus, st
         memory = out_of_memory(end.log)
         if memory is not None:
             return "oom", memory, None
-        return "crash", f"it ended without printing {name} (no line matches {target.pattern})", None
+        sought = f"matches {target.pattern}"
+        if target.metric.pattern is None:
+            sought = f"has `{name}: number` or `{name} = number`"
+        return "crash", f"it ended without printing {name} (no line {sought})", None
     try:
         score = parse_score(end.score, name)
     except ScoreError as error:

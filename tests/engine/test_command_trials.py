@@ -320,6 +320,30 @@ async def test_neither_secrets_nor_the_study_are_shown(
     assert passed.val_bpb == 1, passed.log
 
 
+async def test_values_that_are_passed_on_are_not_recorded(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    monkeypatch.setenv("WANDB_QUIET", "1")
+    (project / "train.py").write_text(
+        "import os\nprint('logged in with', os.environ['WANDB_API_KEY'], 1)\n"
+        "raise ValueError(os.environ['WANDB_API_KEY'])\n"
+    )
+    passed = {"pass_env": ["WANDB_API_KEY", "WANDB_QUIET"]}
+    result = await run(sandbox.detect("auto"), access=passed)
+    assert "logged in with <WANDB_API_KEY> 1\n" in result.log
+    assert result.reason == "ValueError: <WANDB_API_KEY>"
+    assert "0123456789abcdef" not in result.log
+
+
+async def test_a_score_that_is_not_found_says_what_was_sought(run: Run, project: Path) -> None:
+    (project / "train.py").write_text("print('done')\n")
+    result = await run(Sandbox())
+    assert result.reason.endswith("(no line has `val_loss: number` or `val_loss = number`)")
+    result = await run(Sandbox(), metric_table={"pattern": "^score (.*)"})
+    assert result.reason.endswith("(no line matches ^score (.*))")
+
+
 async def test_cancelling_leaves_nothing(project: Path, home: Path, confined: Sandbox) -> None:
     (project / "train.py").write_text("import time\ntime.sleep(600)\n")
     settings = validate(
