@@ -75,7 +75,7 @@ def target(
     Frozen is what the script imports from the folder, and what names its dependencies. `reseed`
     is for scripts whose seeds are known to decide about nothing but luck.
     """
-    files = [*checkout.imported(text), *(name for name in LOCK_FILES if checkout.has(name))]
+    files = [*checkout.imported(text, script), *(name for name in LOCK_FILES if checkout.has(name))]
     frozen = [name for name in dict.fromkeys(files) if name != script]
     return {
         "path": script,

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from engine import metric_names, tool_access
-from engine.checkout import Checkout, interpreter
+from engine.checkout import Checkout, interpreter, runs_as_module
 from engine.presets import drafts
 from engine.presets.drafts import Draft, DraftError, Given, Question
 from engine.printed_scores import Output, PrintedScore, read_output
@@ -77,6 +77,10 @@ def _prints_score(checkout: Checkout, script: str) -> bool:
 
 def _which_command(checkout: Checkout, script: str, text: str) -> Question:
     command = f"{interpreter(checkout)} {shlex.quote(script)}"
+    if runs_as_module(text, script):
+        python = interpreter(checkout)
+        module = script.removesuffix(".py").replace("/", ".")
+        command = f"{'uv run python' if python == 'uv run' else python} -m {shlex.quote(module)}"
     needs_more = _REQUIRED.search(text) is not None
     return Question(
         text="Which command runs it?",

@@ -257,6 +257,46 @@ def test_what_the_script_imports_from_the_folder_is_frozen(tmp_path: Path) -> No
     assert frozen == ["data.py", "more.py", "pack/__init__.py", "pack/scoring.py"]
 
 
+PACKAGE = {
+    "setup.py": "",
+    "tests/run.py": "print(f'loss: {1}')\n",
+    "mypkg/__init__.py": "",
+    "mypkg/data.py": "from .more import other\n",
+    "mypkg/more/__init__.py": "from ..deep import x\n",
+    "mypkg/more/other.py": "",
+    "mypkg/deep.py": "",
+    "mypkg/train.py": "from .data import load\nLR = 0.1\nprint(f'val_loss: {LR}')\n",
+}
+
+
+@pytest.mark.parametrize("imports", ["from .data import load", "from mypkg.data import load"])
+def test_a_script_in_a_package_is_found_and_run_as_a_module(tmp_path: Path, imports: str) -> None:
+    for name, text in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.replace("from .data import load", imports))
+    draft, _ = drafted(tmp_path)
+    target = written(tmp_path, draft)["target"]
+    assert (target["path"], target["dir"]) == ("mypkg/train.py", ".")
+    assert target["command"] == "python -m mypkg.train"
+    assert target["frozen"] == [
+        "mypkg/__init__.py",
+        "mypkg/data.py",
+        "mypkg/deep.py",
+        "mypkg/more/__init__.py",
+        "mypkg/more/other.py",
+    ]
+    (tmp_path / "uv.lock").touch()
+    assert drafted(tmp_path)[0].tables["target"]["command"] == "uv run python -m mypkg.train"
+
+
+def test_what_lies_beside_a_script_inside_is_frozen(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/data.py").touch()
+    (tmp_path / "src/train.py").write_text("import data\nprint(f'val_loss: {data.x}')\n")
+    target = drafted(tmp_path)[0].tables["target"]
+    assert (target["command"], target["frozen"]) == ("python src/train.py", ["src/data.py"])
+
+
 def test_a_script_inside_runs_in_the_folder(odd_scripts: ModuleType, tmp_path: Path) -> None:
     odd_scripts.write("ten_lines", tmp_path / "src", "fit model.py")
     draft, _ = drafted(tmp_path)
