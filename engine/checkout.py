@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from target import source
@@ -125,6 +127,17 @@ def _listed(folder: Path) -> list[str]:
         return os.listdir(folder)
     except OSError:
         return []
+
+
+def started(checkout: Checkout, command: str) -> str | None:
+    """The script below the folder that a command runs, by its path or with -m; None: not clear."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    modules = [f"{b.replace('.', '/')}.py" for a, b in pairwise(words) if a == "-m"]
+    paths = [os.path.normpath(word) for word in words if word.endswith(".py")]
+    return next((path for path in (*modules, *paths) if checkout.has(path)), None)
 
 
 def runs_as_module(text: str, script: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from engine import metric_names, tool_access
-from engine.checkout import Checkout, interpreter, runs_as_module
+from engine.checkout import Checkout, interpreter, runs_as_module, started
 from engine.presets import drafts
 from engine.presets.drafts import Draft, DraftError, Given, Question
 from engine.printed_scores import Output, PrintedScore, read_output
@@ -29,9 +29,10 @@ def draft(checkout: Checkout, given: Given) -> Generator[Question, str, Draft]:
     """Asks which script, how it is run, and what its score is called, where it is not clear."""
     script = given.script or (yield _which_script(checkout))
     text = checkout.text(script)
-    output = read_output(text)
     command = given.command or (yield _which_command(checkout, script, text))
-    metric = yield from _metric(given, output, script)
+    printing = started(checkout, command) or script  # constants may be in a file of their own
+    output = read_output(checkout.text(printing))
+    metric = yield from _metric(given, output, printing)
     needs = tool_access.of_script(text, command)
     tables: dict[str, Any] = {
         "name": drafts.study_name(checkout),

@@ -289,6 +289,26 @@ def test_a_script_in_a_package_is_found_and_run_as_a_module(tmp_path: Path, impo
     assert drafted(tmp_path)[0].tables["target"]["command"] == "uv run python -m mypkg.train"
 
 
+@pytest.mark.parametrize("command", ["python train.py", "python -m train", "python ./train.py"])
+def test_constants_in_a_file_of_their_own(tmp_path: Path, command: str) -> None:
+    (tmp_path / "config.py").write_text("LR = 0.1\n")
+    (tmp_path / "data.py").touch()
+    (tmp_path / "train.py").write_text("import config, data\nprint(f'dev BLEU = {config.LR}')\n")
+    draft, _ = drafted(tmp_path, Given(script="config.py", command=command))
+    tables = written(tmp_path, draft)
+    assert tables["target"] == {
+        "path": "config.py",
+        "command": command,
+        "frozen": ["train.py", "data.py"],
+    }
+    assert tables["metric"] == {
+        "name": "dev_bleu",
+        "pattern": r"^dev\s+BLEU\s*=\s*(\S+)",
+        "direction": "max",
+    }
+    assert draft.warnings == ()
+
+
 def test_what_lies_beside_a_script_inside_is_frozen(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/data.py").touch()
