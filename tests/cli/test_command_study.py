@@ -158,6 +158,20 @@ def test_a_baseline_that_fails_says_why(checkout: Path, capsys: pytest.CaptureFi
     assert "AssertionError" in capsys.readouterr().err
 
 
+def test_a_baseline_that_fails_is_not_repeated(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = checkout / "train.py"
+    text = script.read_text()
+    script.write_text("raise ValueError('broken')\n" + text)
+    assert headless("--max-experiments", "9") == Exit.BASELINE_FAILED
+    assert [run["status"] for run in output(capsys, "history")] == ["crash", "queued", "queued"]
+    script.write_text(text)
+    assert headless("--max-experiments", "6") == Exit.OK
+    history = output(capsys, "history")
+    assert [run["status"] for run in history] == ["crash", *["invalid"] * 2, *["keep"] * 3]
+
+
 def test_more_is_better(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
