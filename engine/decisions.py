@@ -153,6 +153,9 @@ class Decisions:
         await self._researcher.begin()
         words = self._words
         spread = "" if sigma is None else f", noise {words.spread(sigma, score)}"
+        first = runs.fresh(baseline.source_sha)
+        if words.metric.self_reported and len(first) > 1 and len(set(first)) == 1:
+            spread += "; all runs scored the same, so that any gain counts: is a seed fixed?"
         self._announce(
             EngineEvent(
                 "measured",

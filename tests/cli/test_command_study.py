@@ -189,6 +189,7 @@ def test_more_is_better(
     assert run(["try", "train.py"]) == Exit.OK
     assert "accuracy 0.96" in capsys.readouterr().out
     assert headless("--max-experiments", "14") == Exit.OK
+    assert "all runs scored the same, so that any gain counts" in capsys.readouterr().out
     status = output(capsys, "status")
     assert (status["direction"], status["baseline"]) == ("max", 0.96)
     assert status["best"] > 0.96  # LR = 0.3 would be perfect
