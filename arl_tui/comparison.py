@@ -10,7 +10,7 @@ from rich.cells import set_cell_size
 from state.metric import Metric
 from state.read import Reader
 from state.records import Experiment
-from target.diff import unified_diff
+from target.diff import titled, unified_diff
 
 _NAME = 9  # columns of the longest name of a row
 
@@ -42,6 +42,11 @@ def source_diff(reader: Reader, start: Experiment, end: Experiment) -> str:
         reader.source(end.source_sha),
         Path(reader.study().target_name).name,
     )
+
+
+def own_diff(reader: Reader, experiment: Experiment) -> str:
+    """The experiment's edit, under the name of the study's script; empty when there is none."""
+    return titled(experiment.diff, Path(reader.study().target_name).name)
 
 
 def number_lines(start: Experiment, end: Experiment, metric: Metric) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from target import source
@@ -14,6 +16,7 @@ from target.source import SourceError
 
 _NO_TRAINING = ("setup.py", "conftest.py", "noxfile.py", "manage.py", "configurator.py")
 _INSIDE = ("scripts", "src", "examples")  # where projects keep their scripts
+_NO_PACKAGES = ("tests", "test", "docs", "build", "dist", "venv", "env", "node_modules", "wandb")
 _MOST_SCRIPTS = 100
 _MOST_MODULES = 100
 _LARGEST = 4 << 20  # bytes of a script that is read
@@ -37,14 +40,8 @@ class Checkout:
     def scripts(self) -> tuple[str, ...]:
         """The scripts that may train something, by their paths below the folder."""
         top = sorted(name for name in self.names if _may_train(name) and self.has(name))
-        inside = [
-            f"{folder}/{name}"
-            for folder in _INSIDE
-            if folder in self.names
-            for name in sorted(_listed(self.folder / folder))
-            if _may_train(name)
-        ]
-        return tuple([*top, *inside][:_MOST_SCRIPTS])
+        found = [*top, *self._inside(name for name in _INSIDE if name in self.names)]
+        return tuple((found or self._inside(sorted(self.names)))[:_MOST_SCRIPTS])
 
     @property
     def is_repository(self) -> bool:
@@ -67,23 +64,34 @@ class Checkout:
             raise SourceError(f"{script} cannot be used: {error}") from error
         return text
 
-    def imported(self, text: str) -> tuple[str, ...]:
+    def imported(self, text: str, script: str = "") -> tuple[str, ...]:
         """The files of the folder that a script imports, directly or not; paths below it."""
         found: dict[str, None] = {}
-        pending = [text]
+        beside = script.split("/")[:-1]
+        pending = [(text, beside)]
         while pending and len(found) < _MOST_MODULES:
-            for name in _imports(pending.pop()):
-                for path in self._files(name):
+            text, package = pending.pop()
+            for parts in _imports(text, package):
+                # A script's own folder comes first when it is run by its path.
+                for path in dict.fromkeys((*self._files([*beside, *parts]), *self._files(parts))):
                     if path not in found:
                         found[path] = None
                         try:
-                            pending.append(self.text(path))
+                            pending.append((self.text(path), path.split("/")[:-1]))
                         except SourceError:
                             pass  # it stays as it is all the same
         return tuple(sorted(found))
 
-    def _files(self, module: str) -> Iterator[str]:
-        parts = module.split(".")
+    def _inside(self, folders: Iterable[str]) -> list[str]:
+        return [
+            f"{folder}/{name}"
+            for folder in folders
+            if not folder.startswith(".") and folder not in _NO_PACKAGES
+            for name in sorted(_listed(self.folder / folder))
+            if _may_train(name) and self.has(f"{folder}/{name}")
+        ]
+
+    def _files(self, parts: Sequence[str]) -> Iterator[str]:
         for end in range(len(parts), 0, -1):
             path = "/".join(parts[:end])
             yield from (p for p in (f"{path}.py", f"{path}/__init__.py") if self.has(p))
@@ -121,14 +129,39 @@ def _listed(folder: Path) -> list[str]:
         return []
 
 
-def _imports(text: str) -> Iterator[str]:
+def started(checkout: Checkout, command: str) -> str | None:
+    """The script below the folder that a command runs, by its path or with -m; None: not clear."""
     try:
-        tree = source.syntax_tree(text)
-    except SourceError:
-        return
-    for node in ast.walk(tree):
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    modules = [f"{b.replace('.', '/')}.py" for a, b in pairwise(words) if a == "-m"]
+    paths = [os.path.normpath(word) for word in words if word.endswith(".py")]
+    return next((path for path in (*modules, *paths) if checkout.has(path)), None)
+
+
+def runs_as_module(text: str, script: str) -> bool:
+    """Whether a script in a folder imports from that folder as from a package."""
+    package = script.split("/")[:-1]
+    return bool(package) and any(parts[:1] == package[:1] for parts in _imports(text, package))
+
+
+def _imports(text: str, package: Sequence[str]) -> Iterator[list[str]]:
+    """The names of what a module of a package imports, in parts from the folder on."""
+    for node in ast.walk(_tree(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = len(package) - node.level + 1 if node.level else 0
+            if above < 0:
+                continue
+            module = [*package[:above], *(node.module.split(".") if node.module else ())]
+            yield module
+            yield from ([*module, alias.name] for alias in node.names)
+
+
+def _tree(text: str) -> ast.Module:
+    try:
+        return source.syntax_tree(text)
+    except SourceError:
+        return ast.Module(body=[], type_ignores=[])

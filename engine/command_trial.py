@@ -6,11 +6,14 @@ is held: files that are frozen, a deadline, and how the command ended.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -20,7 +23,13 @@ from engine.command_target import CommandTarget
 from engine.curve import LossCurve
 from engine.executor import Budget, CurvePoint, Listener, TrialRequest, TrialResult, TrialStatus
 from engine.faults import fault_point
-from engine.output_reading import failing_part, last_error, last_line, out_of_memory
+from engine.output_reading import (
+    failing_part,
+    last_error,
+    last_line,
+    out_of_memory,
+    without_values,
+)
 from engine.score_pattern import ScoreError, parse_score
 from engine.supervised import Supervisor, SupervisorError
 from engine.timing import Split
@@ -85,6 +94,7 @@ class CommandTrial:
             return TrialResult("interrupted", f"{', '.join(changed)} changed before it ran")
         order = await to_thread.run_sync(self._prepare, folder)
         end = await self._supervise(order)
+        end = end.model_copy(update={"log": without_values(end.log, self._passed(order))})
         result = self._result(end)
         if result.status != "scored":
             return result
@@ -98,7 +108,12 @@ class CommandTrial:
             return replace(result, status="interrupted", reason=reason, val_bpb=None)
         return result
 
-    def _prepare(self, folder: Path) -> dict[str, object]:
+    def _passed(self, order: dict[str, Any]) -> dict[str, str]:
+        """The variables that the person passes on, whose values are not recorded."""
+        names = self._workshop.target.access.pass_env
+        return {name: order["env"][name] for name in names if name in order["env"]}
+
+    def _prepare(self, folder: Path) -> dict[str, Any]:
         """Make the work copy, with the candidate in it."""
         target, confined, request = self._workshop.target, self._workshop.confined, self._request
         study = StudyFolder(self._workshop.scratch.parent)
@@ -117,7 +132,7 @@ class CommandTrial:
             target, layout, request.slot, request.budget, confined, folder, request.seed
         )
 
-    async def _supervise(self, order: dict[str, object]) -> messages.Exit:
+    async def _supervise(self, order: dict[str, Any]) -> messages.Exit:
         supervisor = self._supervisor = await Supervisor.start()
         progress = self._workshop.target.progress
 
@@ -162,14 +177,13 @@ class CommandTrial:
             status, reason = _failure(end, request.slot.memory_bytes)
         else:
             status, reason, score = _success(end, target)
-        startup = self._split.seconds().get("build", 0.0)
         return TrialResult(
             status=status,
             reason=reason,
             val_bpb=score,
             seconds=end.wall_seconds,
             wall_seconds=end.wall_seconds,
-            startup_seconds=startup,
+            startup_seconds=end.startup_seconds,
             steps=points[-1].step if points else 0,
             peak_memory_mb=_memory(end),
             contention=end.contention,
@@ -200,9 +214,17 @@ def _failure(end: messages.Exit, memory_bytes: int) -> tuple[TrialStatus, str]:
         return "oom", "the system killed it for its memory"
     error = last_error(end.log)
     if error is not None:
-        return "crash", error
+        return "crash", f"{error}{_hint(error)}"
     said = last_line(end.log)
     return "crash", f"{end.reason}: {said}" if said else end.reason
+
+
+def _hint(error: str) -> str:
+    """What to do about a variable that the person has, and the command has not."""
+    missing = re.fullmatch(r"KeyError: '([A-Za-z_]\w*)'", error)
+    if missing is None or missing[1] not in os.environ:
+        return ""
+    return f" (to pass {missing[1]} on, name it in access.pass_env)"
 
 
 def _success(end: messages.Exit, target: CommandTarget) -> tuple[TrialStatus, str, float | None]:
@@ -212,7 +234,10 @@ def _success(end: messages.Exit, target: CommandTarget) -> tuple[TrialStatus, st
         memory = out_of_memory(end.log)
         if memory is not None:
             return "oom", memory, None
-        return "crash", f"it ended without printing {name} (no line matches {target.pattern})", None
+        sought = f"matches {target.pattern}"
+        if target.metric.pattern is None:
+            sought = f"has `{name}: number` or `{name} = number`"
+        return "crash", f"it ended without printing {name} (no line {sought})", None
     try:
         score = parse_score(end.score, name)
     except ScoreError as error:

@@ -135,11 +135,12 @@ class Decisions:
         epoch = (await self._store.epochs())[-1]
         experiments = await self._store.experiments()
         runs = self._runs(experiments, epoch.id)
-        if not runs.all or not all(run.ended for run in runs.all if run.kind != "candidate"):
-            return False
-        baseline = next(run for run in runs.all if run.kind == "baseline")
-        if baseline.val_bpb is None:
+        baseline = next((run for run in runs.all if run.kind == "baseline"), None)
+        if baseline is not None and baseline.ended and baseline.val_bpb is None:
+            # Its repeats would fail as it did, each after as long a time.
             raise BaselineFailed(f"the baseline ended as {baseline.status}: {baseline.reason}")
+        if baseline is None or not all(run.ended for run in runs.all if run.kind != "candidate"):
+            return False
         best, score = baseline, mean(runs.fresh(baseline.source_sha))
         for before in await self._store.incumbents():
             kept = experiments[before.experiment_id]
@@ -152,6 +153,9 @@ class Decisions:
         await self._researcher.begin()
         words = self._words
         spread = "" if sigma is None else f", noise {words.spread(sigma, score)}"
+        first = runs.fresh(baseline.source_sha)
+        if words.metric.self_reported and len(first) > 1 and len(set(first)) == 1:
+            spread += "; all runs scored the same, so that any gain counts: is a seed fixed?"
         self._announce(
             EngineEvent(
                 "measured",

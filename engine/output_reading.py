@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from engine.messages import printable
 
 _LONGEST = 500
+_SHORTEST_SECRET = 8  # characters; a shorter value, such as `1` or `true`, stands for itself
 _TRACEBACK = "Traceback (most recent call last)"
 _RANK = re.compile(r"^\[rank\d+\]:\s?")  # torchrun puts it before each line
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -16,6 +18,14 @@ _OUT_OF_MEMORY = re.compile(
     r"|^\w*\.?MemoryError\b|not enough memory: you tried to allocate"
     r"|[Cc]an(?:not|'t) allocate memory|std::bad_alloc|Unable to allocate [\d.]+ \w?i?B",
 )
+
+
+def without_values(log: str, variables: Mapping[str, str]) -> str:
+    """The log with `<NAME>` for the values of these variables: it is kept, shown and exported."""
+    for name, value in sorted(variables.items(), key=lambda item: -len(item[1])):
+        if len(value) >= _SHORTEST_SECRET:
+            log = log.replace(value, f"<{name}>")
+    return log
 
 
 def last_error(log: str) -> str | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from engine import metric_names
 from engine.printed_lines import Line, Value
 
 NUMBER = r"[-+.\w]+"
 """A number in a pattern that people read; what is no number is found out when it is read."""
 
-# At most three words; then a sign, spaces, or nothing.
-_LABEL = re.compile(r"([A-Za-z][\w./@-]*(?: [A-Za-z0-9][\w./@-]*){0,2})(\s*[:=]+\s*|\s+|)$")
+# Words, then a sign, spaces, or nothing.
+_WORDS = r"([A-Za-z][\w./@-]*(?: [A-Za-z0-9][\w./@-]*){0,%d})(\s*[:=]+\s*|\s+|)$"
+_LABEL = re.compile(_WORDS % 2)
+_SENTENCE = re.compile(_WORDS % 11)  # "Accuracy of the network on the 10000 test images: "
 _BETWEEN = re.compile(r"[|,;(){}\[\]<>!?*#\"']|\.\s|\s-+>?\s")  # before it, another thing is said
 
 
@@ -39,12 +42,22 @@ def labels(line: Line) -> list[Label]:
         if isinstance(part, str):
             before += part
             continue
-        match = _LABEL.search(_BETWEEN.split(before)[-1])
+        match = _match(_BETWEEN.split(before)[-1])
         if match:
             alone = first and not before[: len(before) - len(match[0])].strip()
             found.append(Label(part, index, match[1], match[2], alone))
         before, first = "", False
     return found
+
+
+def _match(text: str) -> re.Match[str] | None:
+    """The label at the end of a text: three words, or more where a score's name is before these."""
+    match = _LABEL.search(text)
+    if match and metric_names.is_score(match[1]) and metric_names.direction(match[1]) is None:
+        longer = _SENTENCE.search(text)
+        if longer and metric_names.direction(longer[1]) is not None:
+            return longer
+    return match
 
 
 def label_pattern(label: Label) -> str:

@@ -28,6 +28,14 @@ def unified_diff(parent: str, candidate: str, name: str = "train.py") -> str:
     return "".join(pieces)
 
 
+def titled(diff: str, name: str) -> str:
+    """The diff with the file's name in its first two lines; one without these stays as it is."""
+    first, second, *rest = [*diff.split("\n", 2), "", ""]
+    if not (first.startswith("--- a/") and second.startswith("+++ b/")):
+        return diff
+    return "\n".join((f"--- a/{name}", f"+++ b/{name}", rest[0]))
+
+
 def apply_diff(diff: str, parent: str) -> str:
     """The candidate that the diff makes of its parent, exactly. Raises DiffError."""
     if not diff:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from arl_tui import tables
-from arl_tui.comparison import source_diff
+from arl_tui.comparison import own_diff, source_diff
 from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit_json, emit_script, emit_styled, narrate
 from arl_tui.prior_table import prior_lines
@@ -135,6 +135,7 @@ def show(
     """Show one experiment: its edit and reason, what it scored, its diff and the log's end."""
     with _reader(study) as reader:
         found = reader.experiment(_resolve(reader, experiment))
+        found = replace(found, diff=own_diff(reader, found))
         epoch = reader.epoch()
         log = reader.log(found.id)
         evaluation = reader.evaluation(found.id)
@@ -160,7 +161,7 @@ def diff(experiment: Id, study: Study = None, as_json: AsJson = False) -> None:
             from_id: int | None = 0
             text = source_diff(reader, reader.experiment(0), found)
         else:
-            from_id, text = found.parent_id, found.diff
+            from_id, text = found.parent_id, own_diff(reader, found)
     if as_json:
         emit_json({"id": found.id, "from_id": from_id, "diff": text})
     elif text:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -129,6 +130,10 @@ class StartApp(App[Choice | Failed]):
             self.exit("attach")
 
 
-def _table(plan: Sequence[tuple[str, str]]) -> Text:
-    lines = [Text.assemble((f"{name:<10}", "bold"), printable(value)) for name, value in plan]
-    return Text("\n").join(lines)
+def _table(plan: Sequence[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in plan:
+        table.add_row(name, Text(printable(value)))
+    return table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.checkout import Checkout
+from engine.checkout import Checkout, started
 from engine.metric_names import Direction
 from engine.tool_access import Needs
 from target.sites import find_sites
@@ -73,10 +73,15 @@ def target(
 ) -> dict[str, Any]:
     """The table [target] of a script that a command runs in the folder.
 
-    Frozen is what the script imports from the folder, and what names its dependencies. `reseed`
-    is for scripts whose seeds are known to decide about nothing but luck.
+    Frozen is what the script imports from the folder, what the command runs, if that is another
+    script, and what names its dependencies. `reseed` is for scripts whose seeds are known to decide
+    about nothing but luck.
     """
-    files = [*checkout.imported(text), *(name for name in LOCK_FILES if checkout.has(name))]
+    files = [*checkout.imported(text, script)]
+    runs = started(checkout, command)
+    if runs not in (None, script):  # it imports the script, or starts it
+        files += [runs, *checkout.imported(checkout.text(runs), runs)]
+    files += [name for name in LOCK_FILES if checkout.has(name)]
     frozen = [name for name in dict.fromkeys(files) if name != script]
     return {
         "path": script,

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from engine import metric_names, tool_access
-from engine.checkout import Checkout, interpreter
+from engine.checkout import Checkout, interpreter, runs_as_module, started
 from engine.presets import drafts
 from engine.presets.drafts import Draft, DraftError, Given, Question
 from engine.printed_scores import Output, PrintedScore, read_output
@@ -29,9 +29,10 @@ def draft(checkout: Checkout, given: Given) -> Generator[Question, str, Draft]:
     """Asks which script, how it is run, and what its score is called, where it is not clear."""
     script = given.script or (yield _which_script(checkout))
     text = checkout.text(script)
-    output = read_output(text)
     command = given.command or (yield _which_command(checkout, script, text))
-    metric = yield from _metric(given, output, script)
+    printing = started(checkout, command) or script  # constants may be in a file of their own
+    output = read_output(checkout.text(printing))
+    metric = yield from _metric(given, output, printing)
     needs = tool_access.of_script(text, command)
     tables: dict[str, Any] = {
         "name": drafts.study_name(checkout),
@@ -77,6 +78,10 @@ def _prints_score(checkout: Checkout, script: str) -> bool:
 
 def _which_command(checkout: Checkout, script: str, text: str) -> Question:
     command = f"{interpreter(checkout)} {shlex.quote(script)}"
+    if runs_as_module(text, script):
+        python = interpreter(checkout)
+        module = script.removesuffix(".py").replace("/", ".")
+        command = f"{'uv run python' if python == 'uv run' else python} -m {shlex.quote(module)}"
     needs_more = _REQUIRED.search(text) is not None
     return Question(
         text="Which command runs it?",
@@ -91,7 +96,8 @@ def _metric(given: Given, output: Output, script: str) -> Generator[Question, st
     """The table [metric], without memory."""
     name, said = given.metric, given.direction
     if name is None:
-        name, said = _named((yield _which_metric(output, script)), given)
+        question = _which_metric(output, script, given)
+        name, said = _named((yield question), given, question.default)
     printed = output.score(name)
     known = printed.direction if printed else metric_names.direction(name)
     which = drafts.direction_of(Given(direction=said), known, name)
@@ -99,19 +105,22 @@ def _metric(given: Given, output: Output, script: str) -> Generator[Question, st
     return {"name": printed.name if printed else name, **pattern, "direction": which}
 
 
-def _which_metric(output: Output, script: str) -> Question:
+def _which_metric(output: Output, script: str, given: Given) -> Question:
     found = output.likely or output.scores
     names = ", ".join(_described(score) for score in found[:_SHOWN])
     text = "What is the score called where it is printed? Add max where more is better."
     if found:
         text = f"Which printed number is the score ({names})?"
+    default = _described(found[0]) if found else None
+    if default and _metric_problem(default, given, None) is not None:
+        text += " Add min where less is better, max where more is."
     return Question(
         text=text,
-        default=_described(found[0]) if found else None,
+        default=default,
         sure=len(output.likely) == 1,
         missing=f"{script} prints no number that looks like a score: let it print one, such as "
         "`val_loss: 0.5`, or say what it is called with --metric.",
-        problem=_metric_problem,
+        problem=lambda answer: _metric_problem(answer, given, default),
     )
 
 
@@ -119,16 +128,18 @@ def _described(score: PrintedScore) -> str:
     return f"{score.name} max" if score.direction == "max" else score.name
 
 
-def _named(answer: str, given: Given) -> tuple[str, Any]:
-    """The name and the direction in an answer such as `accuracy max`."""
+def _named(answer: str, given: Given, default: str | None) -> tuple[str, Any]:
+    """The name and the direction in an answer such as `accuracy max`; `max` is the default's."""
     words = answer.split()
+    if words in (["min"], ["max"]) and default:
+        words = [*default.split()[:1], *words]
     if len(words) > 1 and words[-1] in ("min", "max"):
         return "_".join(words[:-1]), given.direction or words[-1]
     return "_".join(words), given.direction
 
 
-def _metric_problem(answer: str) -> str | None:
-    name, said = _named(answer, Given())
+def _metric_problem(answer: str, given: Given, default: str | None) -> str | None:
+    name, said = _named(answer, given, default)
     if not re.fullmatch(r"[^\s\x00-\x1f]{1,40}", name):
         return "A name has at most 40 characters."
     if said is None and metric_names.direction(name) is None:

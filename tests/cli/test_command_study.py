@@ -179,6 +179,20 @@ def test_a_baseline_that_fails_says_why(checkout: Path, capsys: pytest.CaptureFi
     assert "AssertionError" in capsys.readouterr().err
 
 
+def test_a_baseline_that_fails_is_not_repeated(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = checkout / "train.py"
+    text = script.read_text()
+    script.write_text("raise ValueError('broken')\n" + text)
+    assert headless("--max-experiments", "9") == Exit.BASELINE_FAILED
+    assert [run["status"] for run in output(capsys, "history")] == ["crash", "queued", "queued"]
+    script.write_text(text)
+    assert headless("--max-experiments", "6") == Exit.OK
+    history = output(capsys, "history")
+    assert [run["status"] for run in history] == ["crash", *["invalid"] * 2, *["keep"] * 3]
+
+
 def test_more_is_better(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -194,6 +208,7 @@ def test_more_is_better(
     assert run(["try", "train.py"]) == Exit.OK
     assert "accuracy 0.96" in capsys.readouterr().out
     assert headless("--max-experiments", "14") == Exit.OK
+    assert "all runs scored the same, so that any gain counts" in capsys.readouterr().out
     status = output(capsys, "status")
     assert (status["direction"], status["baseline"]) == ("max", 0.96)
     assert status["best"] > 0.96  # LR = 0.3 would be perfect

@@ -183,6 +183,10 @@ def test_diff(study: Path, capsys: Captured) -> None:
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "edits nothing" in printed.err
+    change(study, "UPDATE study SET target_name = 'Fit.py'")
+    for arguments in (["diff", "2"], ["diff", "best"], ["show", "2"]):
+        assert run(arguments) == 0
+        assert "--- a/Fit.py\n+++ b/Fit.py\n" in capsys.readouterr().out
 
 
 def test_best(study: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -224,6 +224,18 @@ async def test_a_command_that_is_not_there(run: Run, project: Path, confined: Sa
     assert "no-such-program: not found" in result.reason
 
 
+async def test_a_variable_that_is_not_passed_on(
+    run: Run, project: Path, confined: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "train.py").write_text("import os\nprint('val_loss:', os.environ['MY_KEY'])\n")
+    monkeypatch.delenv("MY_KEY", raising=False)
+    assert (await run(confined)).reason == "KeyError: 'MY_KEY'"
+    monkeypatch.setenv("MY_KEY", "1")
+    result = await run(confined)
+    assert result.reason == "KeyError: 'MY_KEY' (to pass MY_KEY on, name it in access.pass_env)"
+    assert (await run(confined, access={"pass_env": ["MY_KEY"]})).val_bpb == 1
+
+
 async def test_progress_lines_are_the_curve(
     run: Run, project: Path, odd_scripts: ModuleType, confined: Sandbox
 ) -> None:
@@ -318,6 +330,30 @@ async def test_neither_secrets_nor_the_study_are_shown(
     assert result.val_bpb == 0, result.log
     passed = await run(sandbox.detect("auto"), access={"pass_env": ["WANDB_API_KEY"]})
     assert passed.val_bpb == 1, passed.log
+
+
+async def test_values_that_are_passed_on_are_not_recorded(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    monkeypatch.setenv("WANDB_QUIET", "1")
+    (project / "train.py").write_text(
+        "import os\nprint('logged in with', os.environ['WANDB_API_KEY'], 1)\n"
+        "raise ValueError(os.environ['WANDB_API_KEY'])\n"
+    )
+    passed = {"pass_env": ["WANDB_API_KEY", "WANDB_QUIET"]}
+    result = await run(sandbox.detect("auto"), access=passed)
+    assert "logged in with <WANDB_API_KEY> 1\n" in result.log
+    assert result.reason == "ValueError: <WANDB_API_KEY>"
+    assert "0123456789abcdef" not in result.log
+
+
+async def test_a_score_that_is_not_found_says_what_was_sought(run: Run, project: Path) -> None:
+    (project / "train.py").write_text("print('done')\n")
+    result = await run(Sandbox())
+    assert result.reason.endswith("(no line has `val_loss: number` or `val_loss = number`)")
+    result = await run(Sandbox(), metric_table={"pattern": "^score (.*)"})
+    assert result.reason.endswith("(no line matches ^score (.*))")
 
 
 async def test_cancelling_leaves_nothing(project: Path, home: Path, confined: Sandbox) -> None:

@@ -205,6 +205,25 @@ def test_two_metrics_are_a_question(odd_scripts: ModuleType, tmp_path: Path) -> 
     assert "`result max`" in (question.problem("result") or "")
 
 
+def test_a_score_whose_direction_is_not_clear(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("LR = 0.1\nprint(f'result: {LR}')\n")
+    question = drafted(tmp_path, Given(direction="max"))[1][-1]
+    assert question.default == "result"
+    assert question.problem("result") is None  # it has been said
+    assert "Add min" not in question.text
+    asking = presets.PRESETS["script"].draft(checkout.look(tmp_path), Given())
+    question = next(asking)
+    while question.default != "result":
+        question = asking.send(question.default or "")
+    assert question.text.endswith("Add min where less is better, max where more is.")
+    assert question.problem("result") is not None
+    assert question.problem("max") is None
+    with pytest.raises(StopIteration) as ended:
+        asking.send("max")
+    metric = ended.value.value.tables["metric"]
+    assert (metric["name"], metric["direction"]) == ("result", "max")
+
+
 def test_several_scripts_are_a_question(odd_scripts: ModuleType, tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         odd_scripts.write("ten_lines", tmp_path, name)
@@ -236,6 +255,66 @@ def test_what_the_script_imports_from_the_folder_is_frozen(tmp_path: Path) -> No
         (tmp_path / name).write_text(text)
     frozen = drafted(tmp_path)[0].tables["target"]["frozen"]
     assert frozen == ["data.py", "more.py", "pack/__init__.py", "pack/scoring.py"]
+
+
+PACKAGE = {
+    "setup.py": "",
+    "tests/run.py": "print(f'loss: {1}')\n",
+    "mypkg/__init__.py": "",
+    "mypkg/data.py": "from .more import other\n",
+    "mypkg/more/__init__.py": "from ..deep import x\n",
+    "mypkg/more/other.py": "",
+    "mypkg/deep.py": "",
+    "mypkg/train.py": "from .data import load\nLR = 0.1\nprint(f'val_loss: {LR}')\n",
+}
+
+
+@pytest.mark.parametrize("imports", ["from .data import load", "from mypkg.data import load"])
+def test_a_script_in_a_package_is_found_and_run_as_a_module(tmp_path: Path, imports: str) -> None:
+    for name, text in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.replace("from .data import load", imports))
+    draft, _ = drafted(tmp_path)
+    target = written(tmp_path, draft)["target"]
+    assert (target["path"], target["dir"]) == ("mypkg/train.py", ".")
+    assert target["command"] == "python -m mypkg.train"
+    assert target["frozen"] == [
+        "mypkg/__init__.py",
+        "mypkg/data.py",
+        "mypkg/deep.py",
+        "mypkg/more/__init__.py",
+        "mypkg/more/other.py",
+    ]
+    (tmp_path / "uv.lock").touch()
+    assert drafted(tmp_path)[0].tables["target"]["command"] == "uv run python -m mypkg.train"
+
+
+@pytest.mark.parametrize("command", ["python train.py", "python -m train", "python ./train.py"])
+def test_constants_in_a_file_of_their_own(tmp_path: Path, command: str) -> None:
+    (tmp_path / "config.py").write_text("LR = 0.1\n")
+    (tmp_path / "data.py").touch()
+    (tmp_path / "train.py").write_text("import config, data\nprint(f'dev BLEU = {config.LR}')\n")
+    draft, _ = drafted(tmp_path, Given(script="config.py", command=command))
+    tables = written(tmp_path, draft)
+    assert tables["target"] == {
+        "path": "config.py",
+        "command": command,
+        "frozen": ["train.py", "data.py"],
+    }
+    assert tables["metric"] == {
+        "name": "dev_bleu",
+        "pattern": r"^dev\s+BLEU\s*=\s*(\S+)",
+        "direction": "max",
+    }
+    assert draft.warnings == ()
+
+
+def test_what_lies_beside_a_script_inside_is_frozen(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/data.py").touch()
+    (tmp_path / "src/train.py").write_text("import data\nprint(f'val_loss: {data.x}')\n")
+    target = drafted(tmp_path)[0].tables["target"]
+    assert (target["command"], target["frozen"]) == ("python src/train.py", ["src/data.py"])
 
 
 def test_a_script_inside_runs_in_the_folder(odd_scripts: ModuleType, tmp_path: Path) -> None:

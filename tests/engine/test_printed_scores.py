@@ -119,6 +119,13 @@ def test_progress_lines_are_found_again(
         ('print(f"val_loss: {a}", file=results)', []),
         ('print(f"val_loss: {a}", file=sys.stderr)', ["val_loss"]),
         ('open("x").write(f"val_loss: {a}")', []),
+        ('print("MAE on validation set: %.4f" % mae)', ["mae_on_validation_set"]),
+        (
+            "print(f'Accuracy of the network on the 10000 test images: {a} %')",
+            ["accuracy_of_the_network_on_the_10000_tes"],
+        ),
+        ('print(f"The loss is now saved to disk: {a}")', ["the_loss_is_now_saved_to_disk"]),
+        ('print(f"loss after so and so many steps: {a}")', []),
         ("print(val_loss)", ["val_loss"]),
         ("print(f'{metrics[\"accuracy\"]:.3f}')", ["accuracy"]),
         ("print(round(float(best_reward), 3))", ["best_reward"]),

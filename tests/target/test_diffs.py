@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from unidiff import PatchSet
 
-from target.diff import DiffError, apply_diff, unified_diff
+from target.diff import DiffError, apply_diff, titled, unified_diff
 
 lines = st.sampled_from(
     ["", "a", "b", "c", " x", "-- -", "++ +", "\\ No newline", "ä 漢", "@@ -1 +1 @@"]
@@ -31,6 +31,14 @@ def test_a_diff_reproduces_its_candidate(parent: str, candidate: str) -> None:
     if diff:
         (patched,) = PatchSet(diff)
         assert patched.path == "train.py"
+
+
+@given(texts, texts)
+def test_a_diff_can_have_the_name_of_another_file(parent: str, candidate: str) -> None:
+    diff = unified_diff(parent, candidate)
+    named = titled(diff, "my script.py")
+    assert named == unified_diff(parent, candidate, "my script.py")
+    assert titled(diff.partition("@")[2], "x.py") == diff.partition("@")[2]
 
 
 def test_a_diff_is_what_people_know() -> None:

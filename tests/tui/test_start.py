@@ -7,6 +7,8 @@ from pathlib import Path
 
 import anyio
 import pytest
+from textual.geometry import Region
+from textual.widgets import Static
 
 from arl_tui.launch import Launch
 from arl_tui.made_up import make_study
@@ -30,8 +32,15 @@ def app(
     return StartApp(plan(settings, []), launch, exists=exists, wait=wait)
 
 
+def plan_lines(start: StartApp) -> list[str]:
+    widget = start.query_one("#plan", Static)
+    strips = widget.render_lines(Region(0, 0, *widget.size))
+    return [strip.text.rstrip() for strip in strips]
+
+
 def shown(start: StartApp) -> str:
-    return "\n".join(str(start.query_one(f"#{name}").render()) for name in ("title", "plan"))
+    plan = " ".join(" ".join(plan_lines(start)).split())
+    return f"{start.query_one('#title').render()}\n{plan}"
 
 
 async def test_it_says_what_would_run_and_waits() -> None:
@@ -50,6 +59,17 @@ async def test_it_says_what_would_run_and_waits() -> None:
         await pilot.press("h")  # there is no history to look at
         await pilot.press("q")
     assert start.return_value == "leave"
+
+
+async def test_what_is_long_is_aligned_below_itself() -> None:
+    long = "a limit that takes its words; " * 5
+    start = StartApp([("until", long), ("policy", "ppo")], never, exists=False, wait=True)
+    async with start.run_test(size=(80, 24)):
+        lines = plan_lines(start)
+    assert lines[0].startswith("until   a limit")
+    assert all(line.startswith("        ") and line.strip() for line in lines[1:-1])
+    assert len(lines) > 2
+    assert lines[-1] == "policy  ppo"
 
 
 async def test_of_a_study_that_exists_the_history_can_be_read() -> None:
