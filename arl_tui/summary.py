@@ -32,12 +32,7 @@ def summary_lines(reader: Reader, start: Path) -> list[str]:
         lines.append(f"Best       {best}: {by}")
         lines.append("Kept edits")
         lines += [f"  #{e.id}  {e.summary}: {e.reason}" for e in kept]
-    open_ones = [e for e in reader.history(status="discard") if "are to confirm" in e.reason]
-    for experiment in open_ones:
-        lines.append(
-            f"Open       #{experiment.id} {experiment.summary}: {metric.title} "
-            f"{score_cell(experiment, metric)} once, not confirmed yet; a longer run would."
-        )
+    lines += [f"Open       {sentence}." for sentence in open_candidates(reader, metric)]
     where = _option(reader.folder.path, start)
     lines += [
         "",
@@ -48,6 +43,16 @@ def summary_lines(reader: Reader, start: Path) -> list[str]:
         f"  arl-tui run --headless{where} --max-hours 8   go on for a night",
     ]
     return lines
+
+
+def open_candidates(reader: Reader, metric: Metric) -> list[str]:
+    """A sentence for each candidate that the end of a run has left undecided."""
+    return [
+        f"#{experiment.id} {experiment.summary}: {metric.title} "
+        f"{score_cell(experiment, metric)} once, not confirmed yet; a longer run would"
+        for experiment in reader.history(status="discard")
+        if "are to confirm" in experiment.reason
+    ]
 
 
 def _counts(counts: Mapping[Any, int]) -> str:

@@ -45,11 +45,15 @@ def width() -> int:
 
 
 def status_lines(
-    now: StudyStatus, oracle: Sequence[Json] = (), selfeval: Json = None
+    now: StudyStatus,
+    oracle: Sequence[Json] = (),
+    selfeval: Json = None,
+    undecided: Sequence[str] = (),
 ) -> list[Text]:
     """Where a study stands, for people.
 
-    `oracle` are its readings and `selfeval` the panel of that name, maybe of an ended engine.
+    `oracle` are its readings and `selfeval` the panel of that name, maybe of an ended engine;
+    `undecided` are sentences on candidates.
     """
     study, epoch, metric = now.study, now.epoch, Metric.of(now.study)
     state = now.state + (f" (engine {now.engine_pid})" if now.engine_pid else "")
@@ -71,6 +75,8 @@ def status_lines(
         said = now.contention if now.engine_pid else f"as last said: {now.contention}"
         rows.append(("contention", said))
     lines = [_field(name, value) for name, value in rows]
+    for number, sentence in enumerate(undecided):
+        lines += _paragraph("" if number else "open", "", sentence)
     if isinstance(selfeval, dict) and selfeval.get("state") != "off":
         lines += _paragraph("self-eval", "", str(selfeval.get("sentence")))
     title = "oracle" if now.engine_pid else "oracle said"

@@ -14,6 +14,7 @@ from arl_tui.comparison import own_diff, source_diff
 from arl_tui.exits import CommandError, Exit
 from arl_tui.output import emit_json, emit_script, emit_styled, narrate
 from arl_tui.prior_table import prior_lines
+from arl_tui.summary import open_candidates
 from arl_tui.writing import write_whole
 from state.folder import find_folder
 from state.metric import SELF_REPORTED, Metric
@@ -46,6 +47,8 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
     with watcher:
         now = watcher.status()
         panels = watcher.panels()
+        ended = now.engine_pid is None  # a running engine decides about them itself
+        undecided = open_candidates(watcher, Metric.of(now.study)) if ended else []
     panel, selfeval = panels.get("oracle"), panels.get("selfeval")
     oracle = panel.get("readings", []) if isinstance(panel, dict) else []
     if as_json:
@@ -77,7 +80,7 @@ def status(study: Study = None, as_json: AsJson = False) -> None:
             }
         )
     else:
-        emit_styled(tables.status_lines(now, oracle, selfeval))
+        emit_styled(tables.status_lines(now, oracle, selfeval, undecided))
 
 
 def history(

@@ -102,6 +102,19 @@ def test_status_says_what_the_oracle_says(study: Path, capsys: Captured) -> None
     assert max(map(len, lines)) <= 80
 
 
+def test_status_names_a_gain_that_the_end_has_left_undecided(study: Path, capsys: Captured) -> None:
+    assert run(["status"]) == 0
+    assert "open " not in capsys.readouterr().out
+    change(
+        study,
+        "UPDATE experiments SET status = 'discard', val_bpb = 1.5, summary = 'DEPTH 4 -> 6', "
+        "kind = 'candidate', reason = 'fresh runs are to confirm it' WHERE id = 3",
+    )
+    assert run(["status"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "open #3 DEPTH 4 -> 6: val-bpb 1.5000 once, not confirmed yet" in shown
+
+
 def test_history(study: Path, capsys: Captured) -> None:
     rows = printed_json(capsys, "history")
     assert [row["id"] for row in rows] == [0, 1, 2, 3, 4]
