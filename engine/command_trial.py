@@ -36,6 +36,7 @@ from engine.timing import Split
 from engine.work_copy import remove_tree
 from env.sandbox import Sandbox
 from state.folder import StudyFolder
+from state.orientation import Orientation
 from target import source
 from target.reseeding import reseed
 
@@ -65,10 +66,7 @@ class CommandTrial:
     async def stop_training(self) -> None:
         """Have its processes ended, if it still runs."""
         if self._supervisor is not None:
-            try:
-                await self._supervisor.send({"type": "abort"})
-            except SupervisorError:
-                pass  # it is ending already
+            await self._supervisor.abort()
 
     async def run(self) -> TrialResult:
         """Run it, and read its score."""
@@ -208,9 +206,7 @@ def _failure(end: messages.Exit, memory_bytes: int) -> tuple[TrialStatus, str]:
     memory = out_of_memory(failing_part(end.log))
     if memory is not None:
         return "oom", memory
-    # Nobody here killed it, so a kill after much memory was the kernel's.
-    starved = "SIGKILL" in end.reason or end.reason.endswith("code 137")
-    if starved and end.peak_memory_mb > memory_bytes / 2**21:
+    if messages.starved(end, memory_bytes):
         return "oom", "the system killed it for its memory"
     error = last_error(end.log)
     if error is not None:
@@ -242,7 +238,7 @@ def _success(end: messages.Exit, target: CommandTarget) -> tuple[TrialStatus, st
         score = parse_score(end.score, name)
     except ScoreError as error:
         return "crash", str(error), None
-    return "scored", "", -score if target.metric.direction == "max" else score
+    return "scored", "", Orientation(target.metric.direction).number(score)
 
 
 def _memory(end: messages.Exit) -> float:

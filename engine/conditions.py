@@ -95,14 +95,18 @@ def _shared(slot: Slot, slots: int) -> Slot:
 
 
 async def establish(
-    settings: Settings, announce: Announce, known: Path | None = None
+    settings: Settings,
+    announce: Announce,
+    known: Path | None = None,
+    command: CommandTarget | None = None,
 ) -> Conditions:
     """Slots, budget, environment and sandbox, as the settings ask and the machine allows.
 
-    `known` is the folder of an environment that is prepared already.
+    `known` is the folder of an environment that is prepared already, and `command` the settings'
+    target if that has been read.
     """
     table = settings.slots
-    command = command_target(settings)
+    command = command or command_target(settings)
     sealed = command is None
     threads = table.threads or (1 if sealed else 0)
     chosen = choose_slots(table.devices, threads, table.memory_gb, with_torch=sealed)

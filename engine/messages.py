@@ -144,6 +144,15 @@ class Exit(_Message):
     scores: int = Field(default=0, ge=0)
 
 
+def starved(end: Exit, memory_bytes: int) -> bool:
+    """Whether the system has killed a command for its memory, of which it may use so many bytes.
+
+    The supervisor has not killed it, so a kill after much memory was the kernel's.
+    """
+    killed = "SIGKILL" in end.reason or end.reason.endswith("code 137")
+    return killed and end.peak_memory_mb > memory_bytes / 2**21
+
+
 FromSupervisor = Annotated[Started | Forwarded | Unstartable | Exit, Field(discriminator="type")]
 _ADAPTER: TypeAdapter[Started | Forwarded | Unstartable | Exit] = TypeAdapter(FromSupervisor)
 

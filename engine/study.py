@@ -59,9 +59,10 @@ async def run_study(
             return await _run_locked(folder, settings, announce, None, rebaseline)
     # Whatever can be wrong is said before anything is made.
     target = read_target(settings.target)
-    chosen = policy_options(settings)
+    command = command_target(settings)
+    chosen = policy_options(settings, command)
     policy.make(settings.policy.name, target, settings.seed, **chosen)
-    conditions = await establish(settings, announce)
+    conditions = await establish(settings, announce, None, command)
     folder.make()
     with EngineLock(folder.lock):
         return await _run_locked(folder, settings, announce, (target, conditions), rebaseline)
@@ -133,15 +134,16 @@ async def prepare_engine(
     )
     await store.set_settings(_kept(settings))
     await record_documents(store, settings, announce)
-    options = policy_options(settings, await store.document(PROGRAM))
+    material = conditions.material
+    command = material if isinstance(material, CommandTarget) else None
+    options = policy_options(settings, command, await store.document(PROGRAM))
     # Options that the policy refuses are named now, not after the baseline has trained.
     policy.make(study.policy, await epochs.baseline_source(store), study.seed, **options)
     researcher = await Researcher.restore(store, study.policy, study.seed, options)
     desk = await ReviewDesk.open(store, researcher, settings.review, announce)
     sampler = await to_thread.run_sync(DeviceSampler, conditions.slots)
     announce(_opened_event(store, settings, conditions))
-    material = conditions.material
-    frozen = material.frozen if isinstance(material, CommandTarget) else None
+    frozen = None if command is None else command.frozen
     energy = EnergyMeter()
     publisher = Publisher(store, conditions.slots, energy.sampling(sampler.sample))
     await warn(store, settings, target, sampler, announce)
@@ -166,13 +168,14 @@ async def prepare_engine(
     )
 
 
-def policy_options(settings: Settings, program: str | None = None) -> dict[str, Any]:
+def policy_options(
+    settings: Settings, command: CommandTarget | None, program: str | None = None
+) -> dict[str, Any]:
     """What the policy is made with: a person's options, and what it may know of the target.
 
-    `program` is what people wrote for it. Raises TargetError.
+    `program` is what people wrote for it.
     """
     options = {**settings.policy.options, "program": program}
-    command = command_target(settings)
     if command is None:
         return options
     return {**options, "sealed": False, "modules": command.modules()}

@@ -72,6 +72,13 @@ class Supervisor:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
             raise SupervisorError("a supervisor process ended unexpectedly") from error
 
+    async def abort(self) -> None:
+        """Have its command ended early, if that runs still."""
+        try:
+            await self.send({"type": "abort"})
+        except SupervisorError:
+            pass  # it is ending already
+
     async def listen(self, hear: Hear) -> messages.Exit:
         """Hear each valid message of its command, until nothing of that is left.
 

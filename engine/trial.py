@@ -85,10 +85,7 @@ class Trial:
     async def stop_training(self) -> None:
         """Have its processes ended, if it still trains."""
         if self._supervisor is not None:
-            try:
-                await self._supervisor.send({"type": "abort"})
-            except SupervisorError:
-                pass  # it is ending already
+            await self._supervisor.abort()
 
     async def run(self) -> TrialResult:
         """Train it and score it."""
@@ -272,9 +269,7 @@ def _verdict(end: messages.Exit, heard: _Heard, memory_bytes: int) -> tuple[Tria
     if heard.failed is not None:
         return heard.failed.status, heard.failed.reason
     if not end.clean:
-        # Nobody here killed it, so a kill after much memory was the kernel's.
-        starved = "SIGKILL" in end.reason or end.reason.endswith("code 137")
-        if starved and end.peak_memory_mb > memory_bytes / 2**21:
+        if messages.starved(end, memory_bytes):
             return "oom", "the system killed it for its memory"
         return "crash", last_error(end.log) or end.reason
     if heard.saved is None:

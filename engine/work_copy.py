@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from env.view import inside
+
 LARGEST_FILE = 8 << 20  # bytes; a larger one is shared
 LARGEST_FOLDER = 64 << 20  # bytes, with all that is below it
 MOST_BYTES = 512 << 20  # that are copied in all
@@ -52,7 +54,7 @@ def survey(folder: Path, edited: str = "", left_out: Sequence[Path] = ()) -> Lay
     folder itself cannot be read, or holds too much.
     """
     hidden = {os.path.realpath(path) for path in left_out}
-    found = _Survey(str(folder), hidden, {edited} if edited else set())
+    found = _Survey(str(folder), hidden, edited)
     found.enter("")
     if len(found.copied) > 4 * MOST_FILES or len(found.shared) > 16 * MOST_SHARED:
         raise OSError(f"{folder} holds too many files: give the script a folder of its own")
@@ -119,7 +121,7 @@ class _TooMuch(Exception):
 class _Survey:
     """Walks through a folder, and decides about each entry."""
 
-    def __init__(self, root: str, hidden: set[str], edited: set[str]) -> None:
+    def __init__(self, root: str, hidden: set[str], edited: str) -> None:
         self.folders: list[str] = []
         self.copied: list[str] = []
         self.shared: list[str] = []
@@ -197,16 +199,12 @@ class _Survey:
 
     def _is_too_wide(self, target: str) -> bool:
         """Whether a link must not open its target: the project, what holds it, or holds home."""
-        if _inside(target, self._real_root):
+        if inside(target, self._real_root):
             return True
-        return any(_inside(path, target) for path in (self._real_root, self._home))
+        return any(inside(path, target) for path in (self._real_root, self._home))
 
     def _may_be_shared(self, path: str) -> bool:
         """Whether nothing below it is hidden, or edited."""
         real = os.path.realpath(os.path.join(self._root, path))
-        hides = any(_inside(hidden, real) for hidden in self._hidden)
-        return not hides and not any(_inside(edited, path) for edited in self._edited)
-
-
-def _inside(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
+        hides = any(inside(hidden, real) for hidden in self._hidden)
+        return not hides and not inside(self._edited, path)
